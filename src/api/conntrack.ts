@@ -1,0 +1,181 @@
+import { readAddress, writeAddress } from './codec.js';
+import { type Codec, EMPTY, NOTHING, plainMessage, streamMessage } from './message.js';
+
+/** Addresses and ports of one flow, as its packets carry them; ICMP's identifier is both ports. */
+export interface Flow {
+  readonly src: string;
+  readonly dst: string;
+  readonly sport: number;
+  readonly dport: number;
+}
+
+/** A tracked connection, 48 bytes. */
+export interface Conn {
+  readonly ifaceId: number;
+  /** AF_INET. */
+  readonly af: number;
+  /** IP protocol: 1 ICMP, 6 TCP, 17 UDP. */
+  readonly proto: number;
+  /** The first packet's flow before translation. */
+  readonly fwd: Flow;
+  /** The answers' flow as seen outside: its destination is the translated address and port. */
+  readonly rev: Flow;
+  /** CLOCK_MONOTONIC_RAW of the latest packet. */
+  readonly lastUpdateNs: bigint;
+  /** u32, unique among live conns. */
+  readonly id: number;
+  /** Index of CONN_STATES. */
+  readonly state: number;
+}
+
+/** Names of the states by number. */
+export const CONN_STATES = [
+  'closed',
+  'new',
+  'simsyn_sent',
+  'syn_recv',
+  'established',
+  'fin_sent',
+  'fin_recv',
+  'close_wait',
+  'fin_wait',
+  'closing',
+  'last_ack',
+  'time_wait',
+] as const;
+
+/** Limits and time-outs of connection tracking, 28 bytes, all u32. */
+export interface ConntrackConfig {
+  /** Most conns at a time. */
+  readonly max: number;
+  readonly closedTimeoutSec: number;
+  /** Also syn_recv and simsyn_sent. */
+  readonly newTimeoutSec: number;
+  /** UDP and ICMP. */
+  readonly establishedUdpTimeoutSec: number;
+  readonly establishedTcpTimeoutSec: number;
+  /** All states between the first FIN and time_wait. */
+  readonly halfCloseTimeoutSec: number;
+  readonly timeWaitTimeoutSec: number;
+}
+
+/** The configuration with what it governs, 40 bytes of which the last 8 are our extension. */
+export interface ConntrackStatus extends ConntrackConfig {
+  /** Live conns. */
+  readonly used: number;
+  /**
+   * The daemon's CLOCK_MONOTONIC_RAW, which `lastUpdateNs` is to be compared with; undefined when
+   * the daemon does not tell.
+   */
+  readonly nowNs: bigint | undefined;
+}
+
+const CONN_SIZE = 48;
+const CONFIG_SIZE = 28;
+const STATUS_SIZE = 32;
+const STATUS_NOW_SIZE = 40;
+
+const CONN: Codec<Conn> = {
+  size: CONN_SIZE,
+  encode(conn) {
+    const payload = Buffer.alloc(CONN_SIZE);
+    payload.writeUInt16LE(conn.ifaceId, 0);
+    payload.writeUInt8(conn.af, 2);
+    payload.writeUInt8(conn.proto, 3);
+    writeFlow(payload, 4, conn.fwd);
+    writeFlow(payload, 16, conn.rev);
+    payload.writeBigInt64LE(conn.lastUpdateNs, 32);
+    payload.writeUInt32LE(conn.id, 40);
+    payload.writeUInt32LE(conn.state, 44);
+    return payload;
+  },
+  decode(payload) {
+    return {
+      ifaceId: payload.readUInt16LE(0),
+      af: payload.readUInt8(2),
+      proto: payload.readUInt8(3),
+      fwd: readFlow(payload, 4),
+      rev: readFlow(payload, 16),
+      lastUpdateNs: payload.readBigInt64LE(32),
+      id: payload.readUInt32LE(40),
+      state: payload.readUInt32LE(44),
+    };
+  },
+};
+
+const CONFIG: Codec<ConntrackConfig> = {
+  size: CONFIG_SIZE,
+  encode(config) {
+    const payload = Buffer.alloc(CONFIG_SIZE);
+    writeConfig(payload, config);
+    return payload;
+  },
+  decode: readConfig,
+};
+
+const STATUS: Codec<ConntrackStatus> = {
+  size: STATUS_SIZE,
+  encode(status) {
+    const { nowNs } = status;
+    const payload = Buffer.alloc(nowNs === undefined ? STATUS_SIZE : STATUS_NOW_SIZE);
+    writeConfig(payload, status);
+    payload.writeUInt32LE(status.used, CONFIG_SIZE);
+    if (nowNs !== undefined) payload.writeBigUInt64LE(nowNs, STATUS_SIZE);
+    return payload;
+  },
+  decode(payload) {
+    const hasNow = payload.length >= STATUS_NOW_SIZE;
+    return {
+      ...readConfig(payload),
+      used: payload.readUInt32LE(CONFIG_SIZE),
+      nowNs: hasNow ? payload.readBigUInt64LE(STATUS_SIZE) : undefined,
+    };
+  },
+};
+
+/** Streams all live conns, in no order. */
+export const CONNTRACK_LIST = streamMessage('CONNTRACK_LIST', 0xc0c00001, EMPTY, CONN);
+/** Removes all conns; all are gone when it is answered. */
+export const CONNTRACK_FLUSH = plainMessage('CONNTRACK_FLUSH', 0xc0c00002, EMPTY, NOTHING);
+/** Returns the configuration and the use. */
+export const CONNTRACK_CONF_GET = plainMessage('CONNTRACK_CONF_GET', 0xc0c00003, EMPTY, STATUS);
+/** Changes the configuration, all or nothing; a field of 0 stays as it is. */
+export const CONNTRACK_CONF_SET = plainMessage('CONNTRACK_CONF_SET', 0xc0c00004, CONFIG, NOTHING);
+
+function writeFlow(to: Buffer, offset: number, flow: Flow): void {
+  writeAddress(to, offset, flow.src);
+  writeAddress(to, offset + 4, flow.dst);
+  to.writeUInt16BE(flow.sport, offset + 8);
+  to.writeUInt16BE(flow.dport, offset + 10);
+}
+
+function readFlow(from: Buffer, offset: number): Flow {
+  return {
+    src: readAddress(from, offset),
+    dst: readAddress(from, offset + 4),
+    sport: from.readUInt16BE(offset + 8),
+    dport: from.readUInt16BE(offset + 10),
+  };
+}
+
+function writeConfig(to: Buffer, config: ConntrackConfig): void {
+  to.writeUInt32LE(config.max, 0);
+  to.writeUInt32LE(config.closedTimeoutSec, 4);
+  to.writeUInt32LE(config.newTimeoutSec, 8);
+  to.writeUInt32LE(config.establishedUdpTimeoutSec, 12);
+  to.writeUInt32LE(config.establishedTcpTimeoutSec, 16);
+  to.writeUInt32LE(config.halfCloseTimeoutSec, 20);
+  to.writeUInt32LE(config.timeWaitTimeoutSec, 24);
+}
+
+function readConfig(from: Buffer): ConntrackConfig {
+  return {
+    max: from.readUInt32LE(0),
+    closedTimeoutSec: from.readUInt32LE(4),
+    newTimeoutSec: from.readUInt32LE(8),
+    establishedUdpTimeoutSec: from.readUInt32LE(12),
+    establishedTcpTimeoutSec: from.readUInt32LE(16),
+    halfCloseTimeoutSec: from.readUInt32LE(20),
+    timeWaitTimeoutSec: from.readUInt32LE(24),
+  };
+}
