@@ -1,0 +1,28 @@
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+
+/** What real devices, namespaces and clients take. */
+const COMMANDS = ['ip', 'unshare', 'nsenter', 'setpriv', 'ping', 'curl', 'iperf3'];
+
+/**
+ * Returns the command that a smoke test is to be started with - none for root, a namespace of its
+ * own for an ordinary user - or what is missing here.
+ */
+export function smokeCommand(): { command: readonly string[] } | { missing: string } {
+  try {
+    accessSync('/dev/net/tun', constants.R_OK | constants.W_OK);
+  } catch (error) {
+    return { missing: error instanceof Error ? error.message : String(error) };
+  }
+  const missing = COMMANDS.filter((name) => !isInstalled(name));
+  if (missing.length > 0) return { missing: `not installed: ${missing.join(', ')}` };
+  const command = process.getuid?.() === 0 ? [] : ['unshare', '-Urnm'];
+  const probe = [...command, 'unshare', '-n', 'true'];
+  const { status, stderr } = spawnSync(probe[0] ?? '', probe.slice(1), { encoding: 'utf8' });
+  if (status !== 0) return { missing: `network namespaces: ${stderr.trim()}` };
+  return { command };
+}
+
+function isInstalled(name: string): boolean {
+  return spawnSync('sh', ['-c', `command -v ${name}`], { stdio: 'ignore' }).status === 0;
+}
