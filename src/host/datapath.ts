@@ -2,21 +2,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { instantiateSync } from '@assemblyscript/loader';
 import { LAYOUT_VERSION } from '../../assembly/layout.js';
+import type { DatapathSystem } from '../tun/sys.js';
 import type { SharedMemory } from './memory.js';
-
-/** The system calls that the datapath drives; offsets are bytes in shared memory. */
-export interface DatapathSystem {
-  /** Reads one packet of at most `length` bytes to `offset`: bytes read, or a negative errno. */
-  read(fd: number, offset: number, length: number): number;
-  /** Writes one packet of `length` bytes from `offset`: bytes written, or a negative errno. */
-  write(fd: number, offset: number, length: number): number;
-  /** Polls the `count` pollfds at `offset`: descriptors ready, 0 on time-out, or a negative errno. */
-  poll(offset: number, count: number, timeoutMs: number): number;
-  /** Writes a struct timespec of CLOCK_MONOTONIC_RAW to `offset`. */
-  clock(offset: number): void;
-  /** Returns 32 random bits of a cryptographically secure generator. */
-  random(): number;
-}
 
 /** What the WebAssembly module exports. All numbers are u32 unless said otherwise. */
 export interface Datapath {
