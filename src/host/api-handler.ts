@@ -1,9 +1,11 @@
 import type { PlainMessage, StreamMessage } from '../api/message.js';
 
-/** Who asks. */
+/** A client as handlers see it. */
 export interface ApiPeer {
   /** Counts connections from 1. */
   readonly id: number;
+  /** Why the latest refused request was refused, empty if none was. */
+  readonly lastReason: string;
 }
 
 /**
