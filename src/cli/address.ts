@@ -1,0 +1,68 @@
+import type { Command } from 'commander';
+import { type IfaceAddress, IP4_ADDR_ADD, IP4_ADDR_DEL, IP4_ADDR_LIST } from '../api/address.js';
+import { formatPrefix } from '../api/ipv4.js';
+import type { CliContext } from './context.js';
+import { groupCommand, keywordCommand, subjectCommand } from './grammar/command.js';
+import { optional, required } from './grammar/keywords.js';
+import { ADDRESS_IN_SUBNET, IFACE_NAME } from './grammar/values.js';
+import { IfaceNames, ifaceByName } from './iface-names.js';
+import type { Field } from './output.js';
+
+/** Ids in a list request that stand for every vrf and every interface. */
+const EVERY = 0;
+
+/** `address`: the gateway's own addresses. */
+export function addressCommand(context: CliContext): Command {
+  const { connect } = context;
+  return groupCommand('address', 'Addresses of the gateway', [
+    subjectCommand({
+      name: 'add',
+      summary: 'Add an address to an interface, and the route to its subnet',
+      subjectName: 'address',
+      subject: ADDRESS_IN_SUBNET,
+      keywords: { iface: required(IFACE_NAME, 'the interface that gets the address') },
+      run: async (prefix, { iface }) => {
+        const api = await connect();
+        const { id } = await ifaceByName(api, iface);
+        await api.call(IP4_ADDR_ADD, { ifaceId: id, ...prefix, existOk: true });
+      },
+    }),
+    subjectCommand({
+      name: 'del',
+      summary: 'Delete an address and what depends on it',
+      subjectName: 'address',
+      subject: ADDRESS_IN_SUBNET,
+      keywords: { iface: required(IFACE_NAME, 'the interface that has the address') },
+      run: async (prefix, { iface }) => {
+        const api = await connect();
+        const { id } = await ifaceByName(api, iface);
+        await api.call(IP4_ADDR_DEL, { ifaceId: id, ...prefix, missingOk: true });
+      },
+    }),
+    keywordCommand({
+      name: 'show',
+      summary: 'Show the addresses',
+      keywords: { iface: optional(IFACE_NAME, 'those of one interface only') },
+      run: ({ iface }) => show(context, iface),
+    }),
+  ]);
+}
+
+async function show({ connect, output }: CliContext, iface: string | undefined): Promise<void> {
+  const api = await connect();
+  const ifaceId = iface === undefined ? EVERY : (await ifaceByName(api, iface)).id;
+  const addresses: IfaceAddress[] = [];
+  for await (const address of api.stream(IP4_ADDR_LIST, { vrfId: EVERY, ifaceId }))
+    addresses.push(address);
+  const names = new IfaceNames();
+  await names.learn(
+    api,
+    addresses.map((address) => address.ifaceId),
+  );
+  const fields: readonly Field<IfaceAddress>[] = [
+    { header: 'IFACE', align: 'left', value: (address) => names.get(address.ifaceId) },
+    { header: 'FAMILY', align: 'left', value: () => 'ipv4' },
+    { header: 'ADDRESS', align: 'left', value: formatPrefix },
+  ];
+  await output.list(fields, addresses);
+}
