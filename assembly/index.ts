@@ -5,3 +5,11 @@ import { LAYOUT_VERSION } from './layout';
 export function layoutVersion(): u32 {
   return LAYOUT_VERSION;
 }
+
+// For tests and micro-benchmarks: single steps of the structures.
+export { connLock, connUnlock } from './conn';
+export { indexInsert, indexLookup, indexRemove, readIndex } from './conn-index';
+export { hashKey } from './conn-key';
+export { poolAlloc, poolFree } from './conn-pool';
+export { qsbrCheckpoint, qsbrOffline, qsbrOnline } from './qsbr';
+export { tranRelease, tranTake } from './tran-pool';

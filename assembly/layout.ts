@@ -332,6 +332,8 @@ export const CONN_POLICY = 48;
 export const CONN_NEXT = 48;
 /** u16 tran id pool its outside id comes from. */
 export const CONN_TRAN_POOL = 52;
+/** No tran id is to be given back with this conn. */
+export const TRAN_POOL_NONE = 0xffff;
 /** u8, counted up at each reclaim: makes ids of a slot's successive conns differ. */
 export const CONN_GENERATION = 54;
 /** Annotated SYN (a fwd SYN in mid-connection): scale and flags, window, length, sequence. */

@@ -1,0 +1,32 @@
+// A key's hash: the multilinear family MLHM over the key's four u32 words with five random u64 of
+// the index (Lemire and Kaser, "Strongly universal string hashing is fast", 2014), then one
+// xorshift-multiply round. MLHM alone is only pairwise independent, and sequential addresses and
+// ports pile up in some buckets under some secrets; the finaliser, a bijection, ends that.
+//
+// It is no pseudo-random function: who could time single lookups could in principle learn the
+// secrets. Every index has its own, so a migration deals new ones.
+import { INDEX_SECRET } from './layout';
+
+/** 2^64 divided by the golden ratio: odd, its bits well mixed. */
+const FINALISER: u64 = ((<u64>0x9e3779b9) << 32) | <u64>0x7f4a7c15;
+const LOW_HALF: u64 = 0xffffffff;
+
+/** Returns the hash of the 16-byte key under the secrets of the index at `header`. */
+export function hashKey(header: usize, key: usize): u32 {
+  const first = load<u64>(key);
+  const second = load<u64>(key, 8);
+  let mix =
+    load<u64>(header, INDEX_SECRET) +
+    (load<u64>(header, INDEX_SECRET + 8) + (first & LOW_HALF)) *
+      (load<u64>(header, INDEX_SECRET + 16) + (second & LOW_HALF)) +
+    (load<u64>(header, INDEX_SECRET + 24) + (first >> 32)) *
+      (load<u64>(header, INDEX_SECRET + 32) + (second >> 32));
+  mix ^= mix >> 32;
+  mix *= FINALISER;
+  return <u32>(mix >> 32);
+}
+
+/** Returns whether two 16-byte keys are the same. */
+export function isSameKey(a: usize, b: usize): bool {
+  return load<u64>(a) === load<u64>(b) && load<u64>(a, 8) === load<u64>(b, 8);
+}
