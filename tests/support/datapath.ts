@@ -1,17 +1,13 @@
 import { randomFillSync } from 'node:crypto';
 import { CTL_POOL_MAX, MODE_NORMAL } from '../../assembly/layout.js';
-import {
-  compileDatapath,
-  type Datapath,
-  type DatapathSystem,
-  instantiateDatapath,
-} from '../../src/host/datapath.js';
+import { compileDatapath, type Datapath, instantiateDatapath } from '../../src/host/datapath.js';
 import {
   buildIndexHeader,
   type IndexSecret,
   publishDescriptor,
 } from '../../src/host/index-region.js';
 import { createMemory, type SharedMemory } from '../../src/host/memory.js';
+import type { DatapathSystem } from '../../src/tun/sys.js';
 
 /** Steps of the structures, exported for tests beside what the host calls. Numbers are u32. */
 export interface DatapathSteps extends Datapath {
