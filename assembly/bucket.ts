@@ -61,6 +61,16 @@ export function lockPair(a: usize, b: usize, owner: u32): bool {
   return false;
 }
 
+/** Locks one home bucket; false as with {@link lockPair}. */
+export function lockHome(bucket: usize, owner: u32): bool {
+  return lockU16(bucket + BUCKET_LOCK, owner);
+}
+
+/** Returns the number of the owner that holds the bucket's lock, 0 for none. */
+export function lockOwner(bucket: usize): u32 {
+  return atomic.load<u16>(bucket, BUCKET_LOCK);
+}
+
 /** Unlocks what {@link lockPair} locked. */
 export function unlockPair(a: usize, b: usize): void {
   unlockBucket(a);
@@ -97,6 +107,18 @@ export function reservePlace(header: usize, hash: u32, entry: u32): usize {
 export function publishPlace(place: usize, hash: u32, entry: u32): void {
   atomic.store<u32>(place, entry);
   store<u8>(tagOf(place), <u8>hash);
+}
+
+/** Returns whether the index holds `entry`, whose key has this hash. */
+export function hasEntry(header: usize, hash: u32, entry: u32): bool {
+  let bucket = homeBucket(header, hash);
+  for (let probes = probeLimit(header); probes > 0; probes--) {
+    for (let way: usize = 0; way < <usize>BUCKET_WAYS; way++)
+      if (<u32>entryAt(bucket, way) === entry) return true;
+    if (overflowOf(bucket) === 0) return false;
+    bucket = nextBucket(header, bucket);
+  }
+  return false;
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   CONN_LIFE,
   CONN_LOCK,
   CONN_OWNER,
+  CONN_POLICY,
   CONN_SIZE,
   CONN_STATE,
   CONN_TRAN_POOL,
@@ -75,6 +76,16 @@ export function connGeneration(conn: usize): u32 {
   return load<u8>(conn, CONN_GENERATION);
 }
 
+/** Counts the generation up, so that the slot's next conn has another id. */
+export function countGeneration(conn: usize): void {
+  store<u8>(conn, load<u8>(conn, CONN_GENERATION) + 1, CONN_GENERATION);
+}
+
+/** Returns the id of the policy that made the conn. */
+export function connPolicy(conn: usize): u32 {
+  return load<u32>(conn, CONN_POLICY);
+}
+
 /** Returns the number of the owner that still fills or publishes the conn, 0 for none. */
 export function connOwner(conn: usize): u32 {
   return load<u8>(conn, CONN_OWNER);
@@ -105,7 +116,12 @@ export function connLockBounded(conn: usize, owner: u32): bool {
   return lockU32(conn + CONN_LOCK, owner);
 }
 
-/** Returns the conn's lock. */
+/** Returns the number of the owner that holds the conn's lock, 0 for none. */
+export function connLockOwner(conn: usize): u32 {
+  return atomic.load<u32>(conn, CONN_LOCK);
+}
+
+/** Gives the conn's lock back. */
 export function connUnlock(conn: usize): void {
   atomic.store<u32>(conn, 0, CONN_LOCK);
 }
