@@ -13,6 +13,7 @@ export { indexInsert, indexLookup, indexRemove, readIndex } from './conn-index';
 export { hashKey } from './conn-key';
 export { poolAlloc, poolFree } from './conn-pool';
 export { qsbrCheckpoint, qsbrOffline, qsbrOnline } from './qsbr';
+export { tcpAdmits, tcpOpen, tcpTrack } from './tcp-track';
 export { tranRelease, tranTake } from './tran-pool';
 
 /** Returns the layout that this module was built from. */

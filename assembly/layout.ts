@@ -338,6 +338,8 @@ export const TRAN_POOL_NONE = 0xffff;
 export const CONN_GENERATION = 54;
 /** Annotated SYN (a fwd SYN in mid-connection): scale and flags, window, length, sequence. */
 export const CONN_NOTE_OPTS = 55;
+/** Bit of NOTE_OPTS: there is an annotation. Its others are those of TCP_FLAGS. */
+export const CONN_NOTE_VALID = 128;
 export const CONN_NOTE_WIN = 56;
 export const CONN_NOTE_LEN = 58;
 export const CONN_NOTE_SEQ = 60;
@@ -353,6 +355,21 @@ export const TCP_MAXWIN = 96;
 export const TCP_FLAGS = 104;
 export const TCP_SIDE_U32 = 4;
 export const TCP_SIDE_U16 = 2;
+/** The shift of the side's windows, 0..14, used only if both sides offered one. RFC 7323. */
+export const TCP_SCALE_MASK = 15;
+export const TCP_F_SCALE = 16;
+/** Permitted SACK. RFC 2018. */
+export const TCP_F_SACK = 32;
+/** The side was heard: END, MAXEND and MAXWIN are its own words. */
+export const TCP_F_HEARD = 64;
+/** The side sent an ack: MAXACK is the highest. */
+export const TCP_F_ACKED = 128;
+export const TCP_F_SYN_ACK = 256;
+/** The side sent a FIN (ISN_FIN is its end), and the peer acked it. */
+export const TCP_F_FIN = 512;
+export const TCP_F_FIN_ACKED = 1024;
+/** The side, not heard yet, answered a SYN with a challenge ACK: MAXACK is that ack. */
+export const TCP_F_CHALLENGE = 2048;
 
 export const LIFE_FREE = 0;
 /** Allocated, not published; its OWNER field says by whom. */
@@ -365,6 +382,8 @@ export const LIFE_DEAD = 3;
 export const CONN_F_REPLIED = 1;
 /** Conn flag: TCP picked up in mid-stream, judged liberally for life. */
 export const CONN_F_LOOSE = 2;
+/** Conn flag: TCP opened from both ends at once. RFC 9293 section 3.5. */
+export const CONN_F_SIMOPEN = 4;
 
 // States, as numbered on the API.
 export const STATE_CLOSED = 0;
@@ -418,30 +437,59 @@ export const DROP_TRAN_IDS_EXHAUSTED = 23;
 export const DROP_LOCAL_NO_ROUTE = 24;
 export const DROP_TX_FAILED = 25;
 
-// Reasons of the TCP tracker. An `invalid` one drops, an `ignored` one only counts.
+// Reasons of the TCP tracker. An invalid one drops the segment; an ignored one forwards it but
+// believes nothing of it. What is tolerated is forwarded too, and counted under the reason for
+// which it would have been dropped: TCP_TOLERATED is added to that reason. Hence a segment goes on
+// when its reason is 0 or at least TCP_IGNORED_FIRST, and is counted under reason & REASON_MASK.
+export const REASON_MASK = 127;
+export const TCP_TOLERATED = 128;
 export const TCP_REASON_FIRST = 32;
+/** Flags that no TCP sends together, a FIN without ACK among them. */
 export const TCP_BAD_FLAGS = 32;
+/** A data offset below the header's own 20 bytes, or beyond the packet's total length. */
 export const TCP_BAD_LENGTH = 33;
+/** Belongs to no conn, and may not open one. */
 export const TCP_NO_CONN = 34;
+/** The first answer in a conn picked up in mid-stream acks what its peer cannot have sent. */
 export const TCP_LOOSE_ACK = 35;
+/** Reasons from here on are tolerated in liberal mode. A RST that does not answer the SYN. */
 export const TCP_RST_IN_HANDSHAKE = 36;
+/** A RST whose sequence number or ack is not in the window. */
 export const TCP_RST_OUT_OF_WINDOW = 37;
+/** The same, of a conn that is being closed by FINs. */
 export const TCP_RST_AFTER_FIN = 38;
+/** A SYN from the server that opens nothing. */
 export const TCP_SYN_FROM_SERVER = 39;
+/** A SYN+ACK from the client, whose SYN nobody answered with a SYN. */
 export const TCP_SYN_ACK_UNEXPECTED = 40;
+/** A SYN+ACK that does not ack the peer's SYN. */
 export const TCP_SYN_ACK_WRONG_ACK = 41;
-export const TCP_ACK_IN_HANDSHAKE = 42;
-export const TCP_ABOVE_WINDOW = 43;
-export const TCP_ACK_OF_UNSEEN = 44;
-export const TCP_INVALID_END = 45;
+/** A SYN+ACK whose sequence number is not that of the client's SYN. */
+export const TCP_SYN_ACK_WRONG_SEQ = 42;
+/** An ACK or FIN before both sides were heard. */
+export const TCP_ACK_IN_HANDSHAKE = 43;
+/** Starts or ends too far above what the receiver allowed. */
+export const TCP_ABOVE_WINDOW = 44;
+/** Acks data that the other side never sent. */
+export const TCP_ACK_OF_UNSEEN = 45;
+export const TCP_INVALID_END = 46;
 export const TCP_IGNORED_FIRST = 64;
+/** A RST in the window but not at its edge: the endpoint answers it itself. RFC 5961 section 3. */
 export const TCP_IGNORED_RST_INEXACT = 64;
+/** A RST of what is closed, or in time_wait. RFC 1337. */
 export const TCP_IGNORED_RST_AFTER_CLOSE = 65;
+/** A SYN from the client inside a live conn: kept as an annotation. RFC 5961 section 4. */
 export const TCP_IGNORED_SYN = 66;
+/** A SYN+ACK after the handshake. */
 export const TCP_IGNORED_SYN_ACK_LATE = 67;
+/** An ACK that answers a SYN: the server remembers another conn. RFC 5961 section 4. */
 export const TCP_IGNORED_CHALLENGE_ACK = 68;
+/** An ACK or FIN of what is closed. */
 export const TCP_IGNORED_AFTER_CLOSE = 69;
+/** Above the window by no more than the receiver's window. */
 export const TCP_IGNORED_ABOVE_WINDOW = 70;
+/** Ends below what was acked a window ago: an old retransmission. */
 export const TCP_IGNORED_OLD_DATA = 71;
+/** Acks less than any delayed ACK would. */
 export const TCP_IGNORED_OLD_ACK = 72;
 export const TCP_IGNORED_END = 73;

@@ -23,6 +23,9 @@ export interface DatapathSteps extends Datapath {
   qsbrOnline(worker: number): void;
   qsbrOffline(worker: number): void;
   qsbrCheckpoint(worker: number): void;
+  tcpAdmits(ip: number, l4: number): number;
+  tcpOpen(conn: number, ip: number, l4: number): void;
+  tcpTrack(conn: number, flow: number, ip: number, l4: number, owner: number, now: bigint): number;
   tranTake(pool: number, preferred: number): number;
   tranRelease(pool: number, id: number): void;
 }

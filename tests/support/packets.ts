@@ -3,7 +3,7 @@
 // It is slow and obvious on purpose.
 
 /** What a transport checksum is to be; a number is written as it is (to make a wrong one). */
-export type ChecksumKind = 'full' | 'partial' | 'none' | number;
+type ChecksumKind = 'full' | 'partial' | 'none' | number;
 
 /** Fields of an IPv4 header; addresses are dotted, lengths and the header checksum follow. */
 export interface Ipv4Fields {
@@ -78,7 +78,7 @@ const PROTO_TCP = 6;
 const PROTO_UDP = 17;
 
 /** Bits of the TCP flags byte, RFC 9293 section 3.1. */
-export const TCP_FLAG_BITS: Readonly<Record<string, number>> = {
+const TCP_FLAG_BITS: Readonly<Record<string, number>> = {
   F: 0x01,
   S: 0x02,
   R: 0x04,

@@ -33,11 +33,11 @@ export interface ParsedIcmp {
 }
 
 /** Another protocol, a fragment that is not the first, or too short for its header. */
-export interface ParsedOther {
+interface ParsedOther {
   readonly kind: 'other';
 }
 
-export type ParsedL4 = ParsedUdp | ParsedTcp | ParsedIcmp | ParsedOther;
+type ParsedL4 = ParsedUdp | ParsedTcp | ParsedIcmp | ParsedOther;
 
 export interface ParsedIpv4<L4 extends ParsedL4 = ParsedL4> {
   readonly src: string;
