@@ -101,6 +101,10 @@ export const CTX_TIMESPEC = 16;
 export const CTX_EVENT_COUNT = 32;
 /** u32: keeps the results of cache-touching loads alive. */
 export const CTX_SINK = 40;
+/** u32: packets of the burst being decided, 0 between bursts: for the record of a crash. */
+export const CTX_BURST = 44;
+/** u32, set by the control plane after a publish: devices may be new, marks of dead ones are void. */
+export const CTX_WOKEN = 48;
 /** struct pollfd {i32 fd, u16 events, u16 revents} x (MAX_IFACES + 1). */
 export const CTX_POLL = 64;
 /** u32 per interface id: a read failed for good (the device is gone); told to the control plane. */
