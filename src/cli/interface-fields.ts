@@ -53,6 +53,8 @@ export function describeIface(iface: Iface, names: IfaceNames): Record<string, s
     ...(isPort && info.driver !== '' && { driver: info.driver }),
     ...(isPort && info.mac !== NO_MAC && { mac: info.mac }),
     ...(isPort && { n_rxq: info.rxQueues, n_txq: info.txQueues }),
+    ...(isPort && info.rxQueueSize > 0 && { rxq_size: info.rxQueueSize }),
+    ...(isPort && info.txQueueSize > 0 && { txq_size: info.txQueueSize }),
   };
 }
 
