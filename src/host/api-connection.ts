@@ -30,6 +30,9 @@ class ApiConnection implements ApiPeer {
   readonly #handlers: Handlers;
   readonly #log: Log;
   readonly #parser = new FrameParser();
+  #isServing = false;
+  /** The client sends nothing more; it may still be reading. */
+  #hasEnded = false;
   #lastReason = '';
 
   constructor(socket: Socket, id: number, handlers: Handlers, log: Log) {
@@ -41,18 +44,29 @@ class ApiConnection implements ApiPeer {
 
   start(): void {
     const socket = this.#socket;
-    socket.on('data', (chunk) => {
-      socket.pause();
-      // Never rejects: every failure is answered, logged, or ends the connection.
-      void this.#serve(chunk).then(() => socket.resume());
+    // Never rejects: every failure is answered, logged, or ends the connection.
+    socket.on('data', (chunk) => void this.#receive(chunk));
+    socket.on('end', () => {
+      // Comes even while paused, once nothing is left to read.
+      this.#hasEnded = true;
+      if (!this.#isServing) socket.end();
     });
-    // Comes after the last chunk was answered, as nothing is read before.
-    socket.on('end', () => socket.end());
     socket.on('error', (error) => this.#log.debug(`client ${this.id}: ${error.message}`));
   }
 
   get lastReason(): string {
     return this.#lastReason;
+  }
+
+  async #receive(chunk: Buffer): Promise<void> {
+    this.#socket.pause();
+    this.#isServing = true;
+    await this.#serve(chunk);
+    this.#isServing = false;
+    // What follows garbage is not looked at.
+    if (this.#socket.writableEnded) return;
+    if (this.#hasEnded) this.#socket.end();
+    else this.#socket.resume();
   }
 
   async #serve(chunk: Buffer): Promise<void> {

@@ -1,5 +1,6 @@
-import { lstatSync, unlinkSync } from 'node:fs';
+import { existsSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
+import { dirname } from 'node:path';
 import { ControlError, isErrnoName } from '../api/errors.js';
 
 /** Bytes of sockaddr_un.sun_path without its NUL, unix(7). */
@@ -19,6 +20,9 @@ const UMASK_0660 = 0o117;
 export async function listenAt(server: Server, path: string): Promise<void> {
   if (Buffer.byteLength(path) > MAX_PATH_BYTES)
     throw new ControlError('ENAMETOOLONG', `${path} exceeds ${MAX_PATH_BYTES} bytes`);
+  // libuv would call a missing folder a lack of permission.
+  if (!existsSync(dirname(path)))
+    throw new ControlError('ENOENT', `cannot listen at ${path}: there is no such folder`);
   await removeStale(path);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => reject(refusal(path, cause)));

@@ -26,11 +26,13 @@ export async function connectRaw(path: string): Promise<RawClient> {
     socket.once('connect', resolve);
     socket.once('error', reject);
   });
-  let received: Buffer = Buffer.alloc(0);
+  let chunks: Buffer[] = [];
+  let receivedBytes = 0;
   let hasEnded = false;
   let wake = () => {};
   socket.on('data', (chunk) => {
-    received = Buffer.concat([received, chunk]);
+    chunks.push(chunk);
+    receivedBytes += chunk.length;
     wake();
   });
   const end = () => {
@@ -45,8 +47,7 @@ export async function connectRaw(path: string): Promise<RawClient> {
   async function until(isDone: () => boolean): Promise<void> {
     const deadline = Date.now() + 2000;
     while (!isDone()) {
-      if (Date.now() > deadline)
-        throw new Error(`time-out, ${received.length} bytes: ${received.toString('hex', 0, 64)}`);
+      if (Date.now() > deadline) throw new Error(`time-out after ${receivedBytes} bytes`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, 50);
         wake = () => {
@@ -57,13 +58,18 @@ export async function connectRaw(path: string): Promise<RawClient> {
     }
   }
 
+  function all(): Buffer {
+    const [only] = chunks;
+    return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks);
+  }
+
   async function read(length: number): Promise<Buffer> {
-    await until(() => received.length >= length || hasEnded);
-    if (received.length < length)
-      throw new Error(`closed after ${received.length} of ${length} bytes`);
-    const bytes = received.subarray(0, length);
-    received = received.subarray(length);
-    return bytes;
+    await until(() => receivedBytes >= length || hasEnded);
+    if (receivedBytes < length) throw new Error(`closed after ${receivedBytes} of ${length} bytes`);
+    const bytes = all();
+    chunks = [bytes.subarray(length)];
+    receivedBytes -= length;
+    return bytes.subarray(0, length);
   }
 
   return {
@@ -77,7 +83,7 @@ export async function connectRaw(path: string): Promise<RawClient> {
     },
     async readToEnd() {
       await until(() => hasEnded);
-      return received;
+      return all();
     },
     close: () => socket.destroy(),
   };
