@@ -35,6 +35,7 @@ import {
   TABLES_HALF,
 } from '../../assembly/layout.js';
 import { ControlError } from '../api/errors.js';
+import { maskOf } from '../api/ipv4.js';
 import type { SharedMemory } from './memory.js';
 import type { Qsbr } from './qsbr.js';
 import { type RouteRecord, writeRoutes } from './route-trie.js';
@@ -64,11 +65,6 @@ export interface TablesInput {
   readonly ifaces: readonly IfaceRecord[];
   readonly policies: readonly PolicyRecord[];
   readonly routes: readonly RouteRecord[];
-}
-
-/** Returns the netmask of a prefix length (0..32) as a u32 in host order. */
-export function netmask(prefixLength: number): number {
-  return prefixLength === 0 ? 0 : (0xffffffff << (32 - prefixLength)) >>> 0;
 }
 
 /** Returns a u32 with its bytes in the other order: how an address lies in a packet. */
@@ -160,7 +156,7 @@ export class Tables {
     for (const [row, policy] of sortPolicies(policies).entries()) {
       const record = base + SNAP_POLICIES + row * POLICY_SIZE;
       view.setUint32(record + POLICY_NET, policy.network, true);
-      view.setUint32(record + POLICY_MASK, netmask(policy.prefixLength), true);
+      view.setUint32(record + POLICY_MASK, maskOf(policy.prefixLength), true);
       view.setUint32(record + POLICY_REPLACE_BE, swapBytes(policy.replace), true);
       view.setUint32(record + POLICY_ID, policy.id, true);
       view.setUint16(record + POLICY_POOL_TCP, policy.pools.tcp, true);

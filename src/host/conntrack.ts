@@ -1,0 +1,148 @@
+import {
+  CTL_POOL_MAX,
+  CTL_TIMEOUTS,
+  STATE_CLOSE_WAIT,
+  STATE_CLOSED,
+  STATE_CLOSING,
+  STATE_COUNT,
+  STATE_ESTABLISHED,
+  STATE_FIN_RECV,
+  STATE_FIN_SENT,
+  STATE_FIN_WAIT,
+  STATE_LAST_ACK,
+  STATE_TIME_WAIT,
+  TIMEOUTS_ROW,
+} from '../../assembly/layout.js';
+import type { ConntrackConfig } from '../api/conntrack.js';
+import { ControlError } from '../api/errors.js';
+import type { ConnTable } from './conn-table.js';
+import type { SharedMemory } from './memory.js';
+import type { ConnIndex } from './migration.js';
+
+/** The defaults of grcli-conntrack(1). */
+export const DEFAULT_CONFIG: ConntrackConfig = {
+  max: 16384,
+  closedTimeoutSec: 5,
+  newTimeoutSec: 5,
+  establishedUdpTimeoutSec: 30,
+  establishedTcpTimeoutSec: 300,
+  halfCloseTimeoutSec: 120,
+  timeWaitTimeoutSec: 30,
+};
+
+const HALF_CLOSE_STATES = [
+  STATE_FIN_SENT,
+  STATE_FIN_RECV,
+  STATE_CLOSE_WAIT,
+  STATE_FIN_WAIT,
+  STATE_CLOSING,
+  STATE_LAST_ACK,
+];
+
+const NS_PER_SEC = 1_000_000_000n;
+
+interface ConntrackParts {
+  readonly shared: SharedMemory;
+  readonly table: ConnTable;
+  readonly index: ConnIndex;
+  /** The daemon's ceiling for `max` (`--max-conntracks`). */
+  readonly ceiling: number;
+  readonly config: ConntrackConfig;
+}
+
+/** The configuration of connection tracking, and what changing it sets in motion. */
+export class Conntrack {
+  readonly #shared: SharedMemory;
+  readonly #table: ConnTable;
+  readonly #index: ConnIndex;
+  readonly #ceiling: number;
+  #config: ConntrackConfig;
+
+  constructor({ shared, table, index, ceiling, config }: ConntrackParts) {
+    this.#shared = shared;
+    this.#table = table;
+    this.#index = index;
+    this.#ceiling = ceiling;
+    this.#config = config;
+    this.#publishMax(config.max);
+    this.#publishTimeouts();
+  }
+
+  get config(): ConntrackConfig {
+    return this.#config;
+  }
+
+  /**
+   * Applies the settings of `change` that are not 0, all or none; resolves when a new `max` is in
+   * force, after the migration that it takes.
+   *
+   * @throws {ControlError} EINVAL when `max` is above the ceiling, ENOSPC when it is below the
+   * conns in use, EBUSY while another migration runs.
+   */
+  async set(change: ConntrackConfig): Promise<void> {
+    if (change.max !== 0 && change.max !== this.#config.max) await this.#resize(change.max);
+    // The configuration is read again here: another client may have set time-outs meanwhile.
+    this.#config = keepZeros(this.#config, change);
+    this.#publishTimeouts();
+  }
+
+  async #resize(max: number): Promise<void> {
+    const before = this.#config.max;
+    if (max > this.#ceiling)
+      throw new ControlError('EINVAL', `max ${max} is above the daemon's ceiling ${this.#ceiling}`);
+    if (this.#index.isMigrating)
+      throw new ControlError('EBUSY', `max ${max} has to wait: a migration is running`);
+    // A smaller limit is in force before the migration starts, so that what is copied fits; a
+    // larger one afterwards, when the index has the room.
+    if (max < before) this.#publishMax(max);
+    const { used } = this.#table;
+    if (used > max) {
+      this.#publishMax(before);
+      throw new ControlError('ENOSPC', `max ${max} is below the ${used} connections in use`);
+    }
+    try {
+      await this.#index.migrate(max);
+    } catch (cause) {
+      this.#publishMax(before);
+      throw cause;
+    }
+    this.#publishMax(max);
+    this.#config = { ...this.#config, max };
+  }
+
+  #publishMax(max: number): void {
+    Atomics.store(this.#shared.u32, CTL_POOL_MAX >>> 2, max);
+  }
+
+  /** Fills the ageing scan's table: one row for TCP, one for UDP and ICMP. RFC 5382, RFC 4787. */
+  #publishTimeouts(): void {
+    const config = this.#config;
+    const tcp: number[] = new Array(STATE_COUNT).fill(config.newTimeoutSec);
+    tcp[STATE_CLOSED] = config.closedTimeoutSec;
+    tcp[STATE_ESTABLISHED] = config.establishedTcpTimeoutSec;
+    tcp[STATE_TIME_WAIT] = config.timeWaitTimeoutSec;
+    for (const state of HALF_CLOSE_STATES) tcp[state] = config.halfCloseTimeoutSec;
+    const other: number[] = new Array(STATE_COUNT).fill(config.newTimeoutSec);
+    other[STATE_ESTABLISHED] = config.establishedUdpTimeoutSec;
+    for (const [row, seconds] of [tcp, other].entries()) {
+      const words = (CTL_TIMEOUTS + row * TIMEOUTS_ROW) >>> 3;
+      this.#shared.i64.set(
+        seconds.map((sec) => BigInt(sec) * NS_PER_SEC),
+        words,
+      );
+    }
+  }
+}
+
+/** Returns `before` with the settings of `change` that are not 0: zero means "keep". */
+function keepZeros(before: ConntrackConfig, change: ConntrackConfig): ConntrackConfig {
+  return {
+    max: change.max || before.max,
+    closedTimeoutSec: change.closedTimeoutSec || before.closedTimeoutSec,
+    newTimeoutSec: change.newTimeoutSec || before.newTimeoutSec,
+    establishedUdpTimeoutSec: change.establishedUdpTimeoutSec || before.establishedUdpTimeoutSec,
+    establishedTcpTimeoutSec: change.establishedTcpTimeoutSec || before.establishedTcpTimeoutSec,
+    halfCloseTimeoutSec: change.halfCloseTimeoutSec || before.halfCloseTimeoutSec,
+    timeWaitTimeoutSec: change.timeWaitTimeoutSec || before.timeWaitTimeoutSec,
+  };
+}

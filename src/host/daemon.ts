@@ -1,0 +1,140 @@
+import { MAX_IFACES } from '../../assembly/layout.js';
+import { HELLO } from '../api/hello.js';
+import type { OpenTun } from '../tun/device.js';
+import { createSystem, rawClockNs } from '../tun/sys.js';
+import { type StopAgeing, startAgeing } from './ageing.js';
+import { type ApiServer, type Handler, plain, startApiServer } from './api-server.js';
+import { ConnTable } from './conn-table.js';
+import { Conntrack, DEFAULT_CONFIG } from './conntrack.js';
+import { compileDatapath, instantiateDatapath } from './datapath.js';
+import { Gateway } from './gateway.js';
+import { GoneDevices } from './gone-devices.js';
+import { addressHandlers } from './handlers/address.js';
+import { conntrackHandlers } from './handlers/conntrack.js';
+import { ifaceHandlers } from './handlers/iface.js';
+import { routeHandlers } from './handlers/route.js';
+import { snat44Handlers } from './handlers/snat44.js';
+import { statsHandlers } from './handlers/stats.js';
+import type { Log } from './log.js';
+import { createMemory } from './memory.js';
+import { ConnIndex } from './migration.js';
+import { Qsbr } from './qsbr.js';
+import { Stats } from './stats.js';
+import { Tables } from './tables.js';
+import { TranPools } from './tran-pools.js';
+import { startWorkerPool, type WorkerPool } from './worker-pool.js';
+
+export interface DaemonOptions {
+  /** Path of the API's UNIX socket. */
+  readonly socketPath: string;
+  /** Datapath workers, 1..MAX_WORKERS. */
+  readonly workers: number;
+  /** Ceiling for `conntrack config set max`, 1..16 Mi. */
+  readonly maxConntracks: number;
+  /** How interfaces get their devices. */
+  readonly openTun: OpenTun;
+  readonly log: Log;
+  /** Called when something failed that cannot fail: the daemon's state is not to be trusted. */
+  readonly onBug: (cause: unknown) => void;
+}
+
+/** A running gateway. */
+export interface Daemon {
+  /** Stops in the reverse order of starting; the devices and the socket are gone. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the gateway: memory, workers, ageing, and the API last, so that whoever can connect finds
+ * everything working.
+ *
+ * @throws {ControlError} EINVAL, ENOMEM, EADDRINUSE when the socket is another daemon's.
+ */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const closers: (() => void | Promise<void>)[] = [];
+  const close = async () => {
+    for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) await closer();
+  };
+  try {
+    await start(options, closers);
+  } catch (cause) {
+    await close();
+    throw cause;
+  }
+  return { close };
+}
+
+async function start(
+  { socketPath, workers: workerCount, maxConntracks, openTun, log, onBug }: DaemonOptions,
+  closers: (() => void | Promise<void>)[],
+): Promise<void> {
+  const shared = createMemory(maxConntracks);
+  const module = compileDatapath();
+  const datapath = instantiateDatapath(module, shared, createSystem(shared.memory));
+  const max = Math.min(DEFAULT_CONFIG.max, maxConntracks);
+  const qsbr = new Qsbr(shared);
+  const table = new ConnTable(shared, datapath, qsbr);
+  const index = new ConnIndex(shared, datapath, qsbr, max);
+  const conntrack = new Conntrack({
+    shared,
+    table,
+    index,
+    ceiling: maxConntracks,
+    config: { ...DEFAULT_CONFIG, max },
+  });
+  const stats = new Stats(shared);
+  const gone = new GoneDevices(shared);
+  const tables = new Tables(shared, qsbr);
+
+  const pool: WorkerPool = await startWorkerPool({
+    shared,
+    module,
+    count: workerCount,
+    log,
+    onCrash: (worker) => table.recover(worker),
+  });
+  const gateway = new Gateway({
+    tables,
+    table,
+    pools: new TranPools(shared),
+    openTun,
+    queueCount: workerCount,
+    wake: () => pool.wake(),
+    prepareIface: (id) => {
+      gone.forget(id);
+      stats.resetIface(id);
+    },
+    log,
+  });
+  // The devices close after the workers that read them.
+  closers.push(() => gateway.close());
+  closers.push(() => pool.close());
+
+  const stopAgeing: StopAgeing = startAgeing(async () => {
+    const count = await table.age(rawClockNs());
+    if (count > 0) log.debug(`ageing: ${count} conns expired`);
+    reportGone(gateway, gone, log);
+  }, onBug);
+  closers.push(stopAgeing);
+
+  const handlers: readonly Handler[] = [
+    plain(HELLO, () => ({ maxIfaces: MAX_IFACES })),
+    ...conntrackHandlers(conntrack, table, rawClockNs, log),
+    ...snat44Handlers(gateway),
+    ...ifaceHandlers(gateway, (id) => gone.isGone(id)),
+    ...addressHandlers(gateway),
+    ...routeHandlers(gateway),
+    ...statsHandlers(gateway, stats),
+  ];
+  const server: ApiServer = await startApiServer({ path: socketPath, handlers, log });
+  closers.push(() => server.close());
+  log.info(`listening on ${socketPath}, ${workerCount} workers, max ${max} of ${maxConntracks}`);
+}
+
+function reportGone({ network }: Gateway, gone: GoneDevices, log: Log): void {
+  for (const id of gone.takeNews(network.ifaces.map((iface) => iface.id))) {
+    const iface = network.ifaces.find((candidate) => candidate.id === id);
+    if (iface !== undefined)
+      log.warn(`interface ${iface.name}: device ${iface.device.name} is gone`);
+  }
+}

@@ -1,0 +1,32 @@
+import {
+  CONNTRACK_CONF_GET,
+  CONNTRACK_CONF_SET,
+  CONNTRACK_FLUSH,
+  CONNTRACK_LIST,
+} from '../../api/conntrack.js';
+import { type Handler, plain, stream } from '../api-server.js';
+import type { ConnTable } from '../conn-table.js';
+import type { Conntrack } from '../conntrack.js';
+import type { Log } from '../log.js';
+
+/** Returns the handlers of the CONNTRACK_* messages. */
+export function conntrackHandlers(
+  conntrack: Conntrack,
+  table: ConnTable,
+  nowNs: () => bigint,
+  log: Log,
+): Handler[] {
+  return [
+    stream(CONNTRACK_LIST, () => table.list()),
+    plain(CONNTRACK_FLUSH, async () => {
+      const count = await table.remove({});
+      log.info(`flush: ${count} conns removed`);
+    }),
+    plain(CONNTRACK_CONF_GET, () => ({
+      ...conntrack.config,
+      used: table.used,
+      nowNs: nowNs(),
+    })),
+    plain(CONNTRACK_CONF_SET, (change) => conntrack.set(change)),
+  ];
+}

@@ -1,0 +1,102 @@
+import { setImmediate } from 'node:timers/promises';
+import {
+  CTL_INDEX_HEADERS,
+  INDEX_BUCKET_COUNT,
+  INDEX_HEADER_SIZE,
+  MODE_DELETE_BOTH,
+  MODE_INSERT_BOTH,
+  MODE_NORMAL,
+  MODE_READ_NEXT,
+} from '../../assembly/layout.js';
+import { ControlError } from '../api/errors.js';
+import type { Datapath } from './datapath.js';
+import { buildIndexHeader, publishDescriptor } from './index-region.js';
+import type { SharedMemory } from './memory.js';
+import type { Qsbr } from './qsbr.js';
+
+/** Buckets copied per turn of the event loop: well under a millisecond. */
+const COPY_BUCKETS = 512;
+
+type Half = 0 | 1;
+
+/**
+ * The conn index in use, and its replacement under traffic.
+ *
+ * A migration copies, it does not move: readers look in one index only, and the modes make sure
+ * that this one always holds every live conn.
+ *
+ *     normal --grace--> deletes go to both --grace--> inserts go to both --copy-->
+ *     readers use the next --grace--> normal on the next --grace--> the old half is free
+ *
+ * Deletes go to both before inserts do, or a deleter of the former mode would leave an entry in the
+ * next index that leads to a freed slot. Writers still write both after readers have switched, or a
+ * reader of the former mode would miss a conn made after the switch. No worker ever waits.
+ */
+export class ConnIndex {
+  readonly #shared: SharedMemory;
+  readonly #datapath: Datapath;
+  readonly #qsbr: Qsbr;
+  #half: Half = 0;
+  #isMigrating = false;
+
+  /** Builds and publishes an index with room for `max` conns. */
+  constructor(shared: SharedMemory, datapath: Datapath, qsbr: Qsbr, max: number) {
+    this.#shared = shared;
+    this.#datapath = datapath;
+    this.#qsbr = qsbr;
+    buildIndexHeader(shared, this.#half, max);
+    publishDescriptor(shared, MODE_NORMAL, this.#half);
+  }
+
+  get isMigrating(): boolean {
+    return this.#isMigrating;
+  }
+
+  /**
+   * Replaces the index by one for `max` conns, with a new hash secret; resolves when it is done.
+   *
+   * @throws {ControlError} ENOSPC when the conns do not fit; the present index stays in use.
+   */
+  async migrate(max: number): Promise<void> {
+    if (this.#isMigrating) throw new Error('a migration is running');
+    this.#isMigrating = true;
+    try {
+      await this.#replace(max);
+    } finally {
+      this.#isMigrating = false;
+    }
+  }
+
+  async #replace(max: number): Promise<void> {
+    const current = this.#half;
+    const next: Half = current === 0 ? 1 : 0;
+    buildIndexHeader(this.#shared, next, max);
+    await this.#enter(MODE_DELETE_BOTH, current, next);
+    await this.#enter(MODE_INSERT_BOTH, current, next);
+    const lost = await this.#copy(current);
+    if (lost > 0) {
+      await this.#enter(MODE_DELETE_BOTH, current, next);
+      await this.#enter(MODE_NORMAL, current);
+      throw new ControlError('ENOSPC', `${lost} keys found no room in an index for ${max}`);
+    }
+    await this.#enter(MODE_READ_NEXT, current, next);
+    await this.#enter(MODE_NORMAL, next);
+    this.#half = next;
+  }
+
+  async #enter(mode: number, current: Half, next?: Half): Promise<void> {
+    publishDescriptor(this.#shared, mode, current, next);
+    await this.#qsbr.waitForGrace();
+  }
+
+  async #copy(half: Half): Promise<number> {
+    const header = CTL_INDEX_HEADERS + half * INDEX_HEADER_SIZE;
+    const buckets = Atomics.load(this.#shared.u32, (header + INDEX_BUCKET_COUNT) >>> 2);
+    let lost = 0;
+    for (let from = 0; from < buckets; from += COPY_BUCKETS) {
+      lost += this.#datapath.copyIndex(from, Math.min(from + COPY_BUCKETS, buckets));
+      await setImmediate();
+    }
+    return lost;
+  }
+}
