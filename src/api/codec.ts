@@ -11,6 +11,8 @@ import { addressOf, formatAddress, type Prefix } from './ipv4.js';
 
 /** Address family of IPv4 as Linux numbers it. */
 export const AF_INET = 2;
+/** Hardware address of what has none. */
+export const NO_MAC = '00:00:00:00:00:00';
 
 /** Returns the text of a NUL-padded array; one without a NUL is taken whole. */
 export function readText(from: Buffer, offset: number, size: number): string {

@@ -1,5 +1,6 @@
 import {
   AF_INET,
+  NO_MAC,
   readAddress,
   readMac,
   readPrefix,
@@ -88,7 +89,6 @@ const LIST_SIZE = 4;
 /** A route whose next hop is of another type than L3 ends here, or goes on with that type's own. */
 const ROUTE_SIZE = 24;
 const ROUTE_L3_SIZE = 52;
-const NO_MAC = '00:00:00:00:00:00';
 
 const ADD: Codec<RouteAddRequest> = {
   size: ADD_SIZE,
