@@ -75,16 +75,17 @@ export class ConnTable {
     await this.#retire(this.#takeList(this.#datapath.recoverWorker(worker)));
   }
 
-  /** Yields the live conns as encoded API entries, one buffer each. Not a snapshot: conns come and go. */
+  /**
+   * Yields the live conns as encoded API entries, many to a buffer. It is no snapshot: conns that
+   * come or go meanwhile may be in it or not, all others are in it once.
+   */
   async *list(): AsyncGenerator<Buffer, void, undefined> {
     let cursor = 1;
     while (cursor !== 0) {
       const count = this.#datapath.exportConns(cursor, EXPORT_CONNS);
       cursor = this.#shared.u32[SCRATCH_CURSOR >>> 2] ?? 0;
       const end = SCRATCH_LIST + count * EXPORT_SIZE;
-      const entries = Buffer.from(this.#shared.bytes.slice(SCRATCH_LIST, end).buffer);
-      for (let at = 0; at < entries.length; at += EXPORT_SIZE)
-        yield entries.subarray(at, at + EXPORT_SIZE);
+      yield Buffer.from(this.#shared.bytes.slice(SCRATCH_LIST, end).buffer);
       await setImmediate();
     }
   }

@@ -1,9 +1,8 @@
-import { MAX_IFACES } from '../../assembly/layout.js';
-import { HELLO } from '../api/hello.js';
 import type { OpenTun } from '../tun/device.js';
 import { createSystem, rawClockNs } from '../tun/sys.js';
 import { type StopAgeing, startAgeing } from './ageing.js';
-import { type ApiServer, type Handler, plain, startApiServer } from './api-server.js';
+import { handlersOf } from './api-handler.js';
+import { type ApiServer, startApiServer } from './api-server.js';
 import { ConnTable } from './conn-table.js';
 import { Conntrack, DEFAULT_CONFIG } from './conntrack.js';
 import { compileDatapath, instantiateDatapath } from './datapath.js';
@@ -117,15 +116,14 @@ async function start(
   }, onBug);
   closers.push(stopAgeing);
 
-  const handlers: readonly Handler[] = [
-    plain(HELLO, () => ({ maxIfaces: MAX_IFACES })),
+  const handlers = handlersOf(
     ...conntrackHandlers(conntrack, table, rawClockNs, log),
     ...snat44Handlers(gateway),
     ...ifaceHandlers(gateway, (id) => gone.isGone(id)),
     ...addressHandlers(gateway),
     ...routeHandlers(gateway),
     ...statsHandlers(gateway, stats),
-  ];
+  );
   const server: ApiServer = await startApiServer({ path: socketPath, handlers, log });
   closers.push(() => server.close());
   log.info(`listening on ${socketPath}, ${workerCount} workers, max ${max} of ${maxConntracks}`);

@@ -4,7 +4,7 @@ import {
   CONNTRACK_FLUSH,
   CONNTRACK_LIST,
 } from '../../api/conntrack.js';
-import { type Handler, plain, stream } from '../api-server.js';
+import { type Handler, plainHandler, streamHandler } from '../api-handler.js';
 import type { ConnTable } from '../conn-table.js';
 import type { Conntrack } from '../conntrack.js';
 import type { Log } from '../log.js';
@@ -17,16 +17,16 @@ export function conntrackHandlers(
   log: Log,
 ): Handler[] {
   return [
-    stream(CONNTRACK_LIST, () => table.list()),
-    plain(CONNTRACK_FLUSH, async () => {
+    streamHandler(CONNTRACK_LIST, () => table.list()),
+    plainHandler(CONNTRACK_FLUSH, async () => {
       const count = await table.remove({});
       log.info(`flush: ${count} conns removed`);
     }),
-    plain(CONNTRACK_CONF_GET, () => ({
+    plainHandler(CONNTRACK_CONF_GET, () => ({
       ...conntrack.config,
       used: table.used,
       nowNs: nowNs(),
     })),
-    plain(CONNTRACK_CONF_SET, (change) => conntrack.set(change)),
+    plainHandler(CONNTRACK_CONF_SET, (change) => conntrack.set(change)),
   ];
 }

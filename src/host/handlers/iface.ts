@@ -13,7 +13,7 @@ import {
   SPEED_UNKNOWN,
   type Iface as WireIface,
 } from '../../api/iface.js';
-import { type Handler, plain, stream } from '../api-server.js';
+import { type Handler, plainHandler, streamHandler } from '../api-handler.js';
 import type { Gateway } from '../gateway.js';
 import { type Iface, VRF_ID } from '../network.js';
 
@@ -29,20 +29,22 @@ export function ifaceHandlers(gateway: Gateway, isGone: (id: number) => boolean)
     }),
   ];
   return [
-    plain(IFACE_ADD, ({ type, name, mtu, flags, info }) => {
+    plainHandler(IFACE_ADD, ({ type, name, mtu, flags, info }) => {
       if (type !== IFACE_TYPE_PORT || info?.kind !== 'port')
         throw new ControlError('ENOTSUP', `interface type ${type}: only ports can be added`);
       const isUp = (flags & IFACE_UP) !== 0;
       return gateway.addIface({ name, mtu, isUp, devargs: info.devargs });
     }),
-    plain(IFACE_DEL, (id) => gateway.deleteIface(id)),
-    plain(IFACE_GET, ({ id, name }) => {
+    plainHandler(IFACE_DEL, (id) => gateway.deleteIface(id)),
+    plainHandler(IFACE_GET, ({ id, name }) => {
       const found = list().find((iface) => (id === 0 ? iface.name === name : iface.id === id));
       if (found !== undefined) return found;
       const what = id === 0 ? `named ${name}` : `with id ${id}`;
       throw new ControlError('ENODEV', `there is no interface ${what}`);
     }),
-    stream(IFACE_LIST, (type) => list().filter((iface) => type === 0 || iface.type === type)),
+    streamHandler(IFACE_LIST, (type) =>
+      list().filter((iface) => type === 0 || iface.type === type),
+    ),
   ];
 }
 

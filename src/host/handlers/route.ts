@@ -16,7 +16,7 @@ import {
   ROUTE_ORIGIN_STATIC,
   type Route,
 } from '../../api/route.js';
-import { type Handler, plain, stream } from '../api-server.js';
+import { type Handler, plainHandler, streamHandler } from '../api-handler.js';
 import type { Gateway } from '../gateway.js';
 import { type IfaceAddress, type Network, networkOf, resolve, VRF_ID } from '../network.js';
 import { unlessMissing } from './missing.js';
@@ -24,7 +24,7 @@ import { unlessMissing } from './missing.js';
 /** Returns the handlers of the IP4_ROUTE_* messages, and of IP6_ROUTE_LIST, which is always empty. */
 export function routeHandlers(gateway: Gateway): Handler[] {
   return [
-    plain(IP4_ROUTE_ADD, (request) => {
+    plainHandler(IP4_ROUTE_ADD, (request) => {
       checkVrf(request.vrfId);
       if (request.nexthopId !== 0)
         throw new ControlError(
@@ -35,17 +35,17 @@ export function routeHandlers(gateway: Gateway): Handler[] {
       const route = { network: addressOf(addr), prefixLength, via: addressOf(request.via) };
       return gateway.addRoute(route, request.existOk);
     }),
-    plain(IP4_ROUTE_DEL, ({ vrfId, dest, missingOk }) => {
+    plainHandler(IP4_ROUTE_DEL, ({ vrfId, dest, missingOk }) => {
       checkVrf(vrfId);
       const deletion = gateway.deleteRoute(addressOf(dest.addr), dest.prefixLength);
       return unlessMissing(missingOk, deletion);
     }),
-    stream(IP4_ROUTE_LIST, ({ vrfId, max }) => {
+    streamHandler(IP4_ROUTE_LIST, ({ vrfId, max }) => {
       if (vrfId !== 0 && vrfId !== VRF_ID) return [];
       const routes = listRoutes(gateway.network);
       return max === 0 ? routes : routes.slice(0, max);
     }),
-    stream(IP6_ROUTE_LIST, () => []),
+    streamHandler(IP6_ROUTE_LIST, () => []),
   ];
 }
 

@@ -1,17 +1,19 @@
 import { addressOf, formatAddress } from '../../api/ipv4.js';
 import { SNAT44_ADD, SNAT44_DEL, SNAT44_LIST, type SnatPolicy } from '../../api/snat44.js';
-import { type Handler, plain, stream } from '../api-server.js';
+import { type Handler, plainHandler, streamHandler } from '../api-handler.js';
 import type { Gateway, PolicyRequest } from '../gateway.js';
 import { unlessMissing } from './missing.js';
 
 /** Returns the handlers of the SNAT44_* messages. */
 export function snat44Handlers(gateway: Gateway): Handler[] {
   return [
-    plain(SNAT44_ADD, (request) => gateway.addPolicy(policyRequest(request), request.existOk)),
-    plain(SNAT44_DEL, (request) =>
+    plainHandler(SNAT44_ADD, (request) =>
+      gateway.addPolicy(policyRequest(request), request.existOk),
+    ),
+    plainHandler(SNAT44_DEL, (request) =>
       unlessMissing(request.missingOk, gateway.deletePolicy(policyRequest(request))),
     ),
-    stream(SNAT44_LIST, function* () {
+    streamHandler(SNAT44_LIST, function* () {
       for (const { ifaceId, network, prefixLength, replace } of gateway.network.policies)
         yield {
           ifaceId,

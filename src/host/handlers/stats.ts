@@ -5,7 +5,7 @@ import {
   STATS_SOFTWARE,
   STATS_ZERO,
 } from '../../api/stats.js';
-import { type Handler, plain } from '../api-server.js';
+import { type Handler, plainHandler } from '../api-handler.js';
 import type { Gateway } from '../gateway.js';
 import { VRF_ID } from '../network.js';
 import type { Stats } from '../stats.js';
@@ -13,7 +13,7 @@ import type { Stats } from '../stats.js';
 /** Returns the handlers of the counters' messages. */
 export function statsHandlers(gateway: Gateway, stats: Stats): Handler[] {
   return [
-    plain(IFACE_STATS_GET, () =>
+    plainHandler(IFACE_STATS_GET, () =>
       [VRF_ID, ...gateway.network.ifaces.map(({ id }) => id)].map((ifaceId) => ({
         ifaceId,
         ...stats.iface(ifaceId),
@@ -24,7 +24,7 @@ export function statsHandlers(gateway: Gateway, stats: Stats): Handler[] {
         cpTxBytes: 0n,
       })),
     ),
-    plain(STATS_GET, ({ flags, pattern }) => {
+    plainHandler(STATS_GET, ({ flags, pattern }) => {
       if ((flags & STATS_SOFTWARE) === 0) return [];
       const isMatch = globMatcher(pattern);
       return stats
@@ -38,7 +38,7 @@ export function statsHandlers(gateway: Gateway, stats: Stats): Handler[] {
         }))
         .filter(({ name, packets }) => (packets > 0n || flags & STATS_ZERO) && isMatch(name));
     }),
-    plain(STATS_RESET, () => stats.reset()),
+    plainHandler(STATS_RESET, () => stats.reset()),
   ];
 }
 
