@@ -85,7 +85,7 @@ async function start(
   const gone = new GoneDevices(shared);
   const tables = new Tables(shared, qsbr);
 
-  const pool: WorkerPool = await startWorkerPool({
+  const pool: WorkerPool = startWorkerPool({
     shared,
     module,
     count: workerCount,

@@ -1,8 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import {
-  CTL_INDEX_HEADERS,
   INDEX_BUCKET_COUNT,
-  INDEX_HEADER_SIZE,
   MODE_DELETE_BOTH,
   MODE_INSERT_BOTH,
   MODE_NORMAL,
@@ -10,14 +8,17 @@ import {
 } from '../../assembly/layout.js';
 import { ControlError } from '../api/errors.js';
 import type { Datapath } from './datapath.js';
-import { buildIndexHeader, publishDescriptor } from './index-region.js';
+import {
+  buildIndexHeader,
+  type IndexHalf,
+  indexHeader,
+  publishDescriptor,
+} from './index-region.js';
 import type { SharedMemory } from './memory.js';
 import type { Qsbr } from './qsbr.js';
 
 /** Buckets copied per turn of the event loop: well under a millisecond. */
 const COPY_BUCKETS = 512;
-
-type Half = 0 | 1;
 
 /**
  * The conn index in use, and its replacement under traffic.
@@ -36,7 +37,7 @@ export class ConnIndex {
   readonly #shared: SharedMemory;
   readonly #datapath: Datapath;
   readonly #qsbr: Qsbr;
-  #half: Half = 0;
+  #half: IndexHalf = 0;
   #isMigrating = false;
 
   /** Builds and publishes an index with room for `max` conns. */
@@ -69,7 +70,7 @@ export class ConnIndex {
 
   async #replace(max: number): Promise<void> {
     const current = this.#half;
-    const next: Half = current === 0 ? 1 : 0;
+    const next: IndexHalf = current === 0 ? 1 : 0;
     buildIndexHeader(this.#shared, next, max);
     await this.#enter(MODE_DELETE_BOTH, current, next);
     await this.#enter(MODE_INSERT_BOTH, current, next);
@@ -84,13 +85,13 @@ export class ConnIndex {
     this.#half = next;
   }
 
-  async #enter(mode: number, current: Half, next?: Half): Promise<void> {
+  async #enter(mode: number, current: IndexHalf, next?: IndexHalf): Promise<void> {
     publishDescriptor(this.#shared, mode, current, next);
     await this.#qsbr.waitForGrace();
   }
 
-  async #copy(half: Half): Promise<number> {
-    const header = CTL_INDEX_HEADERS + half * INDEX_HEADER_SIZE;
+  async #copy(half: IndexHalf): Promise<number> {
+    const header = indexHeader(half);
     const buckets = Atomics.load(this.#shared.u32, (header + INDEX_BUCKET_COUNT) >>> 2);
     let lost = 0;
     for (let from = 0; from < buckets; from += COPY_BUCKETS) {
