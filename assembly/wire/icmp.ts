@@ -1,0 +1,89 @@
+// The ICMP header, RFC 792: type, code, checksum, and four bytes that depend on the type - for echo
+// the identifier and the sequence number, for errors unused or the next-hop MTU (RFC 1191).
+//
+// icmpCheck() goes first; the rest relies on what it found and checks nothing.
+import { checksum, delta16, fixChecksum } from '../checksum';
+import { DROP_L4_HEADER, REASON_NONE } from '../layout';
+
+/** Bytes of the header. */
+export const ICMP_HEADER: u32 = 8;
+
+export const ICMP_ECHO_REPLY = 0;
+export const ICMP_UNREACHABLE = 3;
+export const ICMP_ECHO_REQUEST = 8;
+export const ICMP_TIME_EXCEEDED = 11;
+
+/** Codes of ICMP_UNREACHABLE. */
+export const ICMP_NET_UNREACHABLE = 0;
+export const ICMP_FRAGMENTATION_NEEDED = 4;
+/** Code of ICMP_TIME_EXCEEDED. */
+export const ICMP_TTL_EXCEEDED = 0;
+
+const TYPE = 0;
+const CHECKSUM = 2;
+const REST = 4;
+const IDENTIFIER = 4;
+
+/** Queries and their answers: echo, router discovery, timestamp, information, address mask. */
+const QUERY_TYPES: u32 =
+  (1 << 0) |
+  (1 << 8) |
+  (1 << 9) |
+  (1 << 10) |
+  (1 << 13) |
+  (1 << 14) |
+  (1 << 15) |
+  (1 << 16) |
+  (1 << 17) |
+  (1 << 18);
+
+/** Returns why the `available` bytes at `icmp` are no ICMP message, or REASON_NONE. */
+export function icmpCheck(available: u32): u32 {
+  return available < ICMP_HEADER ? DROP_L4_HEADER : REASON_NONE;
+}
+
+/** Returns the type of the message. */
+export function icmpType(icmp: usize): u32 {
+  return load<u8>(icmp, TYPE);
+}
+
+/**
+ * Returns whether messages of `type` are queries or their answers.
+ *
+ * All others are taken for errors, unknown ones too: errors about them could go round in circles.
+ */
+export function icmpIsQuery(type: u32): bool {
+  return type < 32 && ((QUERY_TYPES >> type) & 1) !== 0;
+}
+
+/** Returns the identifier of an echo message as it lies in the packet. */
+export function icmpIdBe(icmp: usize): u32 {
+  return load<u16>(icmp, IDENTIFIER);
+}
+
+/** Writes another identifier and fixes the checksum, which has no pseudo-header to cover. */
+export function icmpSetIdBe(icmp: usize, idBe: u32): void {
+  const delta = delta16(icmpIdBe(icmp), idBe);
+  store<u16>(icmp, idBe, IDENTIFIER);
+  fix(icmp, delta);
+}
+
+/** Turns an echo request into its reply. */
+export function icmpAnswerEcho(icmp: usize): void {
+  // The checksum covers type and code as one word.
+  const before: u32 = load<u16>(icmp, TYPE);
+  store<u8>(icmp, ICMP_ECHO_REPLY, TYPE);
+  fix(icmp, delta16(before, load<u16>(icmp, TYPE)));
+}
+
+/** Writes the header of an error whose `length` bytes end in what it quotes, already in place. */
+export function icmpWriteError(icmp: usize, type: u32, code: u32, rest: u32, length: u32): void {
+  store<u16>(icmp, type | (code << 8), TYPE);
+  store<u16>(icmp, 0, CHECKSUM);
+  store<u32>(icmp, bswap<u32>(rest), REST);
+  store<u16>(icmp, checksum(icmp, length), CHECKSUM);
+}
+
+function fix(icmp: usize, delta: u32): void {
+  store<u16>(icmp, fixChecksum(load<u16>(icmp, CHECKSUM), delta), CHECKSUM);
+}
