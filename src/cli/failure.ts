@@ -7,7 +7,7 @@ export const EXIT_REFUSED = 1;
 /** The command is wrong; nothing was sent. */
 export const EXIT_USAGE = 2;
 /** There is no daemon to talk to, or no longer. */
-export const EXIT_UNREACHABLE = 3;
+const EXIT_UNREACHABLE = 3;
 
 /** A command that cannot be meant: found before anything is sent. */
 export class UsageError extends Error {

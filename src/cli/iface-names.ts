@@ -25,7 +25,7 @@ export class IfaceNames {
    */
   async learn(api: ApiClient, ids: Iterable<number>): Promise<void> {
     for (const id of new Set(ids)) {
-      if (id === NO_IFACE || this.#names.has(id)) continue;
+      if (id === NO_IFACE) continue;
       const name = await nameOf(api, id);
       if (name !== undefined) this.#names.set(id, name);
     }

@@ -160,6 +160,10 @@ const CASES: readonly Case[] = [
     args: policy({ interface: '..' }),
     says: 'interface .. is not a name: no "/" and no white space is possible',
   },
+  {
+    args: policy({ interface: '.' }),
+    says: 'interface . is not a name: no "/" and no white space is possible',
+  },
   { args: ['interface', 'del'], says: 'name: a value is missing, expected a name of 1..15 bytes' },
   { args: ['interface', 'add', 'tun', 'gw0', 'mtu', '67'], says: 'mtu 67 is not in 68..65535' },
   {

@@ -19,17 +19,19 @@ export interface RunOptions {
   /** A script on the standard input; without one it is a terminal. */
   readonly stdin?: string;
   readonly monotonicNs?: bigint;
+  /** The socket of another daemon, which is asked instead. */
+  readonly socketPath?: string;
 }
 
 /** Runs the program in this process against a daemon that answers from a table. */
 export async function run(args: readonly string[], options: RunOptions = {}): Promise<Run> {
-  const { answers = new Map(), stdin, monotonicNs = 0n } = options;
+  const { answers = new Map(), stdin, monotonicNs = 0n, socketPath } = options;
   const daemon = await startFakeDaemon(answers);
   let out = '';
   let err = '';
   let connects = 0;
   try {
-    const code = await runGrcli(['-s', daemon.path, ...args], {
+    const code = await runGrcli(['-s', socketPath ?? daemon.path, ...args], {
       env: {},
       version: '1.2.3',
       stdin: stdin === undefined ? terminal() : Readable.from([Buffer.from(stdin)]),
