@@ -323,21 +323,38 @@ test('a failed call does not hold up the next one', async () => {
   );
 });
 
-test('a stream that is given up leaves the connection usable', async () => {
-  await withServer(
-    (socket, { id, kind }) => {
-      if (kind !== 0xc0c00001) socket.write(encodeFrame(id, 0, CONFIG));
-      else
-        for (let i = 0; i < 20_000; i++)
-          socket.write(encodeFrame(id, 0, i < 19_999 ? CONN : NOTHING));
-    },
-    async (path) => {
-      const client = await ApiClient.connect(path);
+/** Answers a list with more than a client holds, and anything else with a config. */
+function answerMuch(socket: Socket, { id, kind }: Frame): void {
+  if (kind !== 0xc0c00001) socket.write(encodeFrame(id, 0, CONFIG));
+  else
+    for (let i = 1; i <= 20_000; i++) socket.write(encodeFrame(id, 0, i < 20_000 ? CONN : NOTHING));
+}
+
+test('streams that are given up leave the connection usable', async () => {
+  await withServer(answerMuch, async (path) => {
+    const client = await ApiClient.connect(path);
+    const guard = setTimeout(() => client.close(), 2000);
+    for (let i = 0; i < 3; i++) {
       for await (const _ of client.stream(CONNTRACK_LIST, {})) break;
       assert.is((await client.call(CONNTRACK_CONF_GET, {})).max, 32);
-      client.close();
-    },
-  );
+    }
+    assert.is((await collect(client.stream(CONNTRACK_LIST, {}))).length, 19_999);
+    clearTimeout(guard);
+    client.close();
+  });
+});
+
+test('a call from within a stream is answered, however much comes before', async () => {
+  await withServer(answerMuch, async (path) => {
+    const client = await ApiClient.connect(path);
+    const guard = setTimeout(() => client.close(), 2000);
+    let count = 0;
+    for await (const _ of client.stream(CONNTRACK_LIST, {}))
+      if (count++ === 0) assert.is((await client.call(CONNTRACK_CONF_GET, {})).max, 32);
+    assert.is(count, 19_999);
+    clearTimeout(guard);
+    client.close();
+  });
 });
 
 test('a client that takes items slowly holds the daemon back', async () => {

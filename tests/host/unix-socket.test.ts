@@ -14,15 +14,23 @@ interface Context {
 }
 
 const test = suite<Context>('api socket', { path: '', remove: () => {} });
+/** Those of the running test: a failed one must not keep the process alive. */
+const servers = new Set<ApiServer>();
 
 test.before.each((context) => {
   Object.assign(context, temporaryPath('api.sock'));
 });
 
-test.after.each(({ remove }) => remove());
+test.after.each(async ({ remove }) => {
+  for (const server of servers) await server.close();
+  servers.clear();
+  remove();
+});
 
-function start(path: string): Promise<ApiServer> {
-  return startApiServer({ path, handlers: handlersOf(), log: memoryLog().log });
+async function start(path: string): Promise<ApiServer> {
+  const server = await startApiServer({ path, handlers: handlersOf(), log: memoryLog().log });
+  servers.add(server);
+  return server;
 }
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
@@ -71,7 +79,7 @@ test('closing ends connections, those within an answer too', async ({ path }) =>
 });
 
 test('a live socket is refused by name and left alone', async ({ path }) => {
-  const server = await start(path);
+  await start(path);
   let message = '';
   const refused = start(path).catch((error: Error) => {
     message = error.message;
@@ -80,7 +88,6 @@ test('a live socket is refused by name and left alone', async ({ path }) => {
   assert.is(await codeOf(refused), 'EADDRINUSE');
   assert.match(message, path);
   assert.ok(await answers(path));
-  await server.close();
 });
 
 test('the socket of a daemon that was killed is replaced', async ({ path }) => {
@@ -93,9 +100,8 @@ test('the socket of a daemon that was killed is replaced', async ({ path }) => {
   child.kill('SIGKILL');
   await gone;
   assert.ok(statSync(path).isSocket(), 'a stale socket is there');
-  const server = await start(path);
+  await start(path);
   assert.ok(await answers(path));
-  await server.close();
 });
 
 test('what is no socket is refused and left alone', async ({ path }) => {
@@ -121,9 +127,7 @@ test('a folder that may not be written to is refused', async ({ path }) => {
   chmodSync(folder, 0o500);
   // Root may write anywhere.
   const expected = process.getuid?.() === 0 ? 'none' : 'EACCES';
-  const started = start(`${folder}/api.sock`);
-  assert.is(await codeOf(started), expected);
-  if (expected === 'none') await (await started).close();
+  assert.is(await codeOf(start(`${folder}/api.sock`)), expected);
 });
 
 test.run();
