@@ -36,7 +36,8 @@ interface Pending {
 /** Returns a connection to the daemon at `path`. @throws {ConnectionError} */
 export function openConnection(path: string, timeoutMs: number): Promise<Connection> {
   return new Promise((resolve, reject) => {
-    const socket = connect(path);
+    // A bare string of digits would be a TCP port.
+    const socket = connect({ path });
     socket.once('error', (cause: NodeJS.ErrnoException) => {
       const reason = `cannot connect to ${path}: ${cause.code ?? cause.message}`;
       reject(new ConnectionError(reason, { cause }));

@@ -3,6 +3,9 @@ import { defaultSocketPath } from '../api/socket-path.js';
 import { UsageError } from './failure.js';
 import { quote } from './grammar/values.js';
 
+/** Bytes of sockaddr_un's path without its NUL; a longer one would be cut silently. */
+const SOCKET_PATH_MAX_BYTES = 107;
+
 /** What stands before the command. */
 export interface Options {
   readonly socketPath: string;
@@ -66,13 +69,22 @@ export function isJsonWanted(root: Command): boolean {
 
 function optionsOf(root: Command, env: NodeJS.ProcessEnv): Omit<Options, 'wantsHelp'> {
   return {
-    socketPath: textOf(root, 'socket') ?? defaultSocketPath(env),
+    socketPath: checkSocketPath(textOf(root, 'socket') ?? defaultSocketPath(env)),
     isJson: isJsonWanted(root),
     isErrExit: root.getOptionValue('errExit') === true,
     file: textOf(root, 'file'),
     isTracing: root.getOptionValue('traceCommands') === true,
     wantsVersion: root.getOptionValue('version') === true,
   };
+}
+
+/** Refuses what the kernel would take for another path than was meant, or for none. */
+function checkSocketPath(path: string): string {
+  const length = Buffer.byteLength(path);
+  if (length >= 1 && length <= SOCKET_PATH_MAX_BYTES) return path;
+  throw new UsageError(
+    `socket ${quote(path)} has ${length} bytes, expected a path of 1..${SOCKET_PATH_MAX_BYTES} bytes`,
+  );
 }
 
 function textOf(root: Command, name: string): string | undefined {

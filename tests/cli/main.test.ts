@@ -42,6 +42,12 @@ test('the socket may be named by the environment', async () => {
   assert.is(code, 3);
 });
 
+test('a socket whose name is a number is a file and no port', async () => {
+  const { code, err } = await grcli(['-s', '65535', 'conntrack']);
+  assert.match(err, /^error: cannot connect to 65535: ENOENT/);
+  assert.is(code, 3);
+});
+
 test('a daemon that speaks another version is told as such', async () => {
   const path = `${daemon.path}.other`;
   const server = createServer((socket) => {

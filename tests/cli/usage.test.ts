@@ -206,6 +206,14 @@ const CASES: readonly Case[] = [
   },
   { args: ['stats', 'show', 'zero', 'z'], says: 'zero is given twice' },
   { args: ['stats', 'show', 'a*', 'b*'], says: 'PATTERN is given twice' },
+  {
+    args: ['-s', '', 'conntrack'],
+    says: 'socket "" has 0 bytes, expected a path of 1..107 bytes',
+  },
+  {
+    args: ['-s', `/${'a'.repeat(107)}`, 'conntrack'],
+    says: `socket /${'a'.repeat(107)} has 108 bytes, expected a path of 1..107 bytes`,
+  },
   { args: ['-Z', 'conntrack'], says: 'unknown option -Z' },
   {
     args: ['-1'],
