@@ -2,7 +2,7 @@ import { readAddress, writeAddress } from './codec.js';
 import { type Codec, EMPTY, NOTHING, plainMessage, streamMessage } from './message.js';
 
 /** Addresses and ports of one flow, as its packets carry them; ICMP's identifier is both ports. */
-export interface Flow {
+interface Flow {
   readonly src: string;
   readonly dst: string;
   readonly sport: number;

@@ -14,7 +14,6 @@ const ERRNO = {
   ENODEV: [19, 'No such device'],
   EINVAL: [22, 'Invalid argument'],
   ENOSPC: [28, 'No space left on device'],
-  ERANGE: [34, 'Numerical result out of range'],
   ENAMETOOLONG: [36, 'File name too long'],
   EBADMSG: [74, 'Bad message'],
   EMSGSIZE: [90, 'Message too long'],
@@ -32,29 +31,9 @@ export function errnoNumber(name: ErrnoName): number {
   return ERRNO[name][0];
 }
 
-/** Returns the name of a response's status, or undefined for a number this project never sends. */
-export function errnoName(status: number): ErrnoName | undefined {
-  for (const [name, [value]] of Object.entries(ERRNO)) {
-    // Object.entries widens its keys to string; they are ERRNO's own.
-    if (value === status) return name as ErrnoName;
-  }
-  return undefined;
-}
-
 /** Returns whether `name` is the name of an errno that crosses the API. */
 export function isErrnoName(name: unknown): name is ErrnoName {
   return typeof name === 'string' && Object.hasOwn(ERRNO, name);
-}
-
-/** Returns name and words of any status, those of other daemons too. */
-export function describeStatus(status: number): { name: string; words: string } {
-  const name = errnoName(status);
-  if (name !== undefined) return { name, words: ERRNO[name][1] };
-  const [otherName, words] = getSystemErrorMap().get(-status) ?? [
-    `E${status}`,
-    `unknown error ${status}`,
-  ];
-  return { name: otherName, words };
 }
 
 /** An expected failure of the control plane: refused with a reason, and nothing was changed. */
@@ -94,4 +73,15 @@ export class ConnectionError extends Error {
     super(message, options);
     this.name = 'ConnectionError';
   }
+}
+
+/** Returns name and words of any status, those that only other daemons send too. */
+function describeStatus(status: number): { name: string; words: string } {
+  for (const [name, [value, words]] of Object.entries(ERRNO))
+    if (value === status) return { name, words };
+  const [name, words] = getSystemErrorMap().get(-status) ?? [
+    `E${status}`,
+    `unknown error ${status}`,
+  ];
+  return { name, words };
 }

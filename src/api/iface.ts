@@ -29,13 +29,11 @@ export const IFACE_RUNNING = 1;
 export const IFACE_PROMISC_FIXED = 2;
 export const IFACE_ALLMULTI = 4;
 
-/** Bytes of an interface's name, with its NUL. */
-export const IFACE_NAME_SIZE = 16;
 /** Speed of an interface that has none to tell. */
 export const SPEED_UNKNOWN = 0xffffffff;
 
 /** What is known of a port alone, 174 bytes. */
-export interface PortInfo {
+interface PortInfo {
   readonly kind: 'port';
   readonly rxQueues: number;
   readonly txQueues: number;
@@ -49,13 +47,13 @@ export interface PortInfo {
 }
 
 /** Sizes of one family's routing table in a vrf. */
-export interface FibSize {
+interface FibSize {
   readonly maxRoutes: number;
   readonly tbl8Count: number;
 }
 
 /** What is known of a vrf alone, 24 bytes. */
-export interface VrfInfo {
+interface VrfInfo {
   readonly kind: 'vrf';
   readonly ip4: FibSize;
   readonly ip6: FibSize;
@@ -91,6 +89,8 @@ export interface IfaceGetRequest {
   readonly name: string;
 }
 
+/** Of a name, with its NUL. */
+const NAME_SIZE = 16;
 const DESCRIPTION_SIZE = 256;
 const IFACE_SIZE = 292;
 const PORT_SIZE = 174;
@@ -111,7 +111,7 @@ const IFACE: Codec<Iface> = {
     payload.writeUInt16LE(iface.vrfId, 10);
     payload.writeUInt16LE(iface.domainId, 12);
     payload.writeUInt32LE(iface.speedMbps, 16);
-    writeText(payload, 20, IFACE_NAME_SIZE, iface.name);
+    writeText(payload, 20, NAME_SIZE, iface.name);
     writeText(payload, 36, DESCRIPTION_SIZE, iface.description);
     writeInfo(payload.subarray(IFACE_SIZE), iface.info);
     return payload;
@@ -128,7 +128,7 @@ const IFACE: Codec<Iface> = {
       vrfId: payload.readUInt16LE(10),
       domainId: payload.readUInt16LE(12),
       speedMbps: payload.readUInt32LE(16),
-      name: readText(payload, 20, IFACE_NAME_SIZE),
+      name: readText(payload, 20, NAME_SIZE),
       description: readText(payload, 36, DESCRIPTION_SIZE),
       info: readInfo(payload.subarray(IFACE_SIZE), type),
     };
@@ -146,15 +146,15 @@ const IFACE_ID: Codec<number> = {
 };
 
 const GET: Codec<IfaceGetRequest> = {
-  size: 2 + IFACE_NAME_SIZE,
+  size: 2 + NAME_SIZE,
   encode(request) {
-    const payload = Buffer.alloc(2 + IFACE_NAME_SIZE);
+    const payload = Buffer.alloc(2 + NAME_SIZE);
     payload.writeUInt16LE(request.id, 0);
-    writeText(payload, 2, IFACE_NAME_SIZE, request.name);
+    writeText(payload, 2, NAME_SIZE, request.name);
     return payload;
   },
   decode(payload) {
-    return { id: payload.readUInt16LE(0), name: readText(payload, 2, IFACE_NAME_SIZE) };
+    return { id: payload.readUInt16LE(0), name: readText(payload, 2, NAME_SIZE) };
   },
 };
 

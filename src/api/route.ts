@@ -30,7 +30,7 @@ export const NEXTHOP_GATEWAY = 2;
 export const NEXTHOP_LINK = 4;
 
 /** Where a route leads. */
-export interface Nexthop {
+interface Nexthop {
   readonly type: number;
   readonly origin: number;
   readonly ifaceId: number;

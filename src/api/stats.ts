@@ -4,8 +4,6 @@ import { type Codec, EMPTY, NOTHING, plainMessage } from './message.js';
 
 /** Counters of software: the datapath's own. */
 export const STATS_SOFTWARE = 1;
-/** Counters of hardware: the ports'. */
-export const STATS_HARDWARE = 2;
 /** Counters that are zero are listed too. */
 export const STATS_ZERO = 4;
 /** Sums over all workers. */
@@ -13,7 +11,7 @@ export const STATS_ALL_CPUS = 0xffff;
 
 /** Which counters are asked for, 68 bytes. */
 export interface StatsGetRequest {
-  /** Sum of STATS_SOFTWARE and its like. */
+  /** Sum of STATS_SOFTWARE, STATS_ZERO, and 2 for counters of hardware. */
   readonly flags: number;
   readonly cpu: number;
   /** A glob over names, at most 63 bytes; an empty one matches all. */

@@ -15,7 +15,7 @@ export interface ApiPeer {
 export type Items<Item> = AsyncIterable<Item | Buffer> | Iterable<Item | Buffer>;
 
 /** Answers a plain message. */
-export interface PlainHandler<Req, Res> {
+interface PlainHandler<Req, Res> {
   readonly message: PlainMessage<Req, Res>;
   /** @throws {ControlError} to refuse; anything else thrown is a bug. */
   handle(request: Req, peer: ApiPeer): Res | Promise<Res>;

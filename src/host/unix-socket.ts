@@ -5,6 +5,8 @@ import { ControlError, isErrnoName } from '../api/errors.js';
 
 /** Bytes of sockaddr_un.sun_path without its NUL, unix(7). */
 const MAX_PATH_BYTES = 107;
+/** Clients that may knock at the same moment; the kernel has a limit of its own, somaxconn. */
+const BACKLOG = 1024;
 /** Read and write for owner and group: whoever may connect may reconfigure the gateway. */
 const UMASK_0660 = 0o117;
 
@@ -29,7 +31,7 @@ export async function listenAt(server: Server, path: string): Promise<void> {
     server.once('listening', resolve);
     // The file appears within listen() itself, so that it never has another mode than this.
     const umask = process.umask(UMASK_0660);
-    server.listen({ path, backlog: 128 });
+    server.listen({ path, backlog: BACKLOG });
     process.umask(umask);
   });
   server.removeAllListeners('error');

@@ -4,44 +4,16 @@ import * as assert from 'uvu/assert';
 import { ApiClient } from '../../src/api/client.js';
 import { CONNTRACK_CONF_GET, CONNTRACK_FLUSH, CONNTRACK_LIST } from '../../src/api/conntrack.js';
 import { ApiError, ConnectionError } from '../../src/api/errors.js';
-import { encodeFrame, type Frame, FrameParser } from '../../src/api/framing.js';
+import { encodeFrame, type Frame } from '../../src/api/framing.js';
 import { IFACE_GET } from '../../src/api/iface.js';
 import { temporaryPath } from '../support/api-fixture.js';
+import { withFakeDaemon } from '../support/fake-daemon.js';
 import { hex } from '../support/raw-client.js';
 
 const CONFIG = hex('20000000 05000000 05000000 1e000000 2c010000 78000000 1e000000 02000000');
 const CONN = hex(`0200 02 06 0a630063 ac100002 9c41 04d2 ac100002 ac100001 04d2 b482
   34560000 18f52bf3ae010000 4054cf6e 04000000`);
 const NOTHING = Buffer.alloc(0);
-
-/** Answers each request but HELLO as `answer` likes; cleans up when `use` is over. */
-async function withServer(
-  answer: (socket: Socket, frame: Frame) => void,
-  use: (path: string) => Promise<void>,
-): Promise<void> {
-  const { path, remove } = temporaryPath('fake.sock');
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    const parser = new FrameParser();
-    // Clients break connections off on purpose here.
-    socket.on('error', () => socket.destroy());
-    socket.on('data', (chunk) => {
-      for (const frame of parser.push(chunk)) {
-        if (frame.kind === 0xcafe1981) socket.write(encodeFrame(frame.id, 0, hex('4000')));
-        else answer(socket, frame);
-      }
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(path, resolve));
-  try {
-    await use(path);
-  } finally {
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
-    remove();
-  }
-}
 
 async function failureOf(promise: Promise<unknown>): Promise<ApiError | ConnectionError> {
   try {
@@ -109,7 +81,7 @@ test('a daemon of another version refuses the hello', async () => {
 });
 
 test('a daemon that never answers is given up', async () => {
-  await withServer(
+  await withFakeDaemon(
     () => {},
     async (path) => {
       const client = await ApiClient.connect(path, { timeoutMs: 50 });
@@ -120,7 +92,7 @@ test('a daemon that never answers is given up', async () => {
 });
 
 test('a stream that does not end is given up', async () => {
-  await withServer(
+  await withFakeDaemon(
     (socket, { id }) => socket.write(encodeFrame(id, 0, CONN)),
     async (path) => {
       const client = await ApiClient.connect(path, { timeoutMs: 50 });
@@ -135,7 +107,7 @@ test('a stream that does not end is given up', async () => {
 });
 
 test('longer answers are read, shorter ones are EMSGSIZE', async () => {
-  await withServer(
+  await withFakeDaemon(
     (socket, { id }) => {
       const payload = id === 2 ? Buffer.concat([CONFIG, Buffer.alloc(100, 1)]) : CONFIG.subarray(1);
       socket.write(encodeFrame(id, 0, payload));
@@ -157,7 +129,7 @@ test('longer answers are read, shorter ones are EMSGSIZE', async () => {
 });
 
 test('an answer to nothing ends the connection', async () => {
-  await withServer(
+  await withFakeDaemon(
     (socket, { id }) => socket.write(encodeFrame(id + 7, 0, CONFIG)),
     async (path) => {
       const client = await ApiClient.connect(path);
@@ -167,7 +139,7 @@ test('an answer to nothing ends the connection', async () => {
 });
 
 test('an oversized answer ends the connection', async () => {
-  await withServer(
+  await withFakeDaemon(
     (socket) => socket.write(hex('02000000 00000000 01000200')),
     async (path) => {
       const client = await ApiClient.connect(path);
@@ -177,7 +149,7 @@ test('an oversized answer ends the connection', async () => {
 });
 
 test('a daemon that closes in mid-stream fails the stream, after its items', async () => {
-  await withServer(
+  await withFakeDaemon(
     (socket, { id }) => {
       const item = encodeFrame(id, 0, CONN);
       socket.end(Buffer.concat([item, item, item.subarray(0, 30)]));
@@ -195,7 +167,7 @@ test('a daemon that closes in mid-stream fails the stream, after its items', asy
 });
 
 test('a refusal carries the errno and the reason of the daemon', async () => {
-  await withServer(
+  await withFakeDaemon(
     (socket, { id, kind }) => {
       if (kind === 0x6a5c0001) socket.write(encodeFrame(id, 0, Buffer.from('busy migrating')));
       else socket.write(encodeFrame(id, 16, NOTHING));
@@ -212,7 +184,7 @@ test('a refusal carries the errno and the reason of the daemon', async () => {
 
 test('a daemon that gives no reasons is asked for one once, and its errno put in words', async () => {
   const kinds: number[] = [];
-  await withServer(
+  await withFakeDaemon(
     (socket, { id, kind }) => {
       kinds.push(kind);
       socket.write(encodeFrame(id, kind === 0x6a5c0001 ? 95 : 16, NOTHING));
@@ -231,7 +203,7 @@ test('a daemon that gives no reasons is asked for one once, and its errno put in
 });
 
 test('an errno that this project never sends has its name and words too', async () => {
-  await withServer(
+  await withFakeDaemon(
     (socket, { id }) => socket.write(encodeFrame(id, id === 2 ? 32 : 4242, NOTHING)),
     async (path) => {
       const client = await ApiClient.connect(path);
@@ -245,7 +217,7 @@ test('an errno that this project never sends has its name and words too', async 
 });
 
 test('an error in mid-stream comes after the items', async () => {
-  await withServer(
+  await withFakeDaemon(
     (socket, { id, kind }) => {
       if (kind === 0xc0c00001) socket.write(encodeFrame(id, 0, CONN));
       socket.write(encodeFrame(id, 5, NOTHING));
@@ -263,7 +235,7 @@ test('an error in mid-stream comes after the items', async () => {
 
 test('responses are found by their id, in whatever order', async () => {
   let list = 0;
-  await withServer(
+  await withFakeDaemon(
     (socket, { id, kind }) => {
       if (kind === 0xc0c00001) {
         list = id;
@@ -291,7 +263,7 @@ test('responses are found by their id, in whatever order', async () => {
 
 test('calls made together are sent one after the other', async () => {
   let open = 0;
-  await withServer(
+  await withFakeDaemon(
     (socket, { id }) => {
       assert.is(++open, 1);
       setTimeout(() => {
@@ -309,7 +281,7 @@ test('calls made together are sent one after the other', async () => {
 });
 
 test('a failed call does not hold up the next one', async () => {
-  await withServer(
+  await withFakeDaemon(
     (socket, { id }) => socket.write(encodeFrame(id, id === 2 ? 22 : 0, CONFIG)),
     async (path) => {
       const client = await ApiClient.connect(path);
@@ -331,7 +303,7 @@ function answerMuch(socket: Socket, { id, kind }: Frame): void {
 }
 
 test('streams that are given up leave the connection usable', async () => {
-  await withServer(answerMuch, async (path) => {
+  await withFakeDaemon(answerMuch, async (path) => {
     const client = await ApiClient.connect(path);
     const guard = setTimeout(() => client.close(), 2000);
     for (let i = 0; i < 3; i++) {
@@ -345,7 +317,7 @@ test('streams that are given up leave the connection usable', async () => {
 });
 
 test('a call from within a stream is answered, however much comes before', async () => {
-  await withServer(answerMuch, async (path) => {
+  await withFakeDaemon(answerMuch, async (path) => {
     const client = await ApiClient.connect(path);
     const guard = setTimeout(() => client.close(), 2000);
     let count = 0;
@@ -360,7 +332,7 @@ test('a call from within a stream is answered, however much comes before', async
 test('a client that takes items slowly holds the daemon back', async () => {
   const total = 200_000;
   let written = 0;
-  await withServer(
+  await withFakeDaemon(
     (socket, { id }) => {
       const many = Buffer.concat(Array.from({ length: 1000 }, () => encodeFrame(id, 0, CONN)));
       const pump = () => {
@@ -388,7 +360,7 @@ test('a client that takes items slowly holds the daemon back', async () => {
 });
 
 test('closing fails what is under way', async () => {
-  await withServer(
+  await withFakeDaemon(
     () => {},
     async (path) => {
       const client = await ApiClient.connect(path);

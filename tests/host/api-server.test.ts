@@ -219,4 +219,16 @@ test('100 clients at once are all answered', async ({ fixture }) => {
   for (const client of clients) client.close();
 });
 
+test('clients beyond 1024 are turned away, and the others stay', async ({ fixture }) => {
+  const path = fixture?.path ?? '';
+  const clients = await Promise.all(Array.from({ length: 1024 }, () => connectRaw(path)));
+  const late = await connectRaw(path);
+  assert.is((await late.readToEnd()).length, 0);
+  assert.match(fixture?.logged.join() ?? '', 'warn a client was turned away: 1024 are connected');
+  for (const client of clients) client.send(hex(`01000000 ${CONF_GET}`));
+  for (const client of clients) assert.is((await client.readMessage()).status, 0);
+  for (const client of clients) client.close();
+  late.close();
+});
+
 test.run();
