@@ -26,7 +26,6 @@ import {
   O_RDWR,
   openFile,
   openSocket,
-  SOCK_CLOEXEC,
   SOCK_DGRAM,
   SyscallError,
 } from './sys.js';
@@ -243,7 +242,7 @@ function setOffload(fd: number): void {
 }
 
 function setLink(name: string, mtu: number): void {
-  const socket = openSocket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC);
+  const socket = openSocket(AF_INET, SOCK_DGRAM | O_CLOEXEC);
   try {
     const request = new Ifreq(name);
     ioctl('SIOCGIFMTU', socket, SIOCGIFMTU, request.bytes);

@@ -12,13 +12,13 @@ import {
   AF_UNIX,
   closeFd,
   errnoNameOf,
+  O_CLOEXEC,
+  O_NONBLOCK,
   openSocketPair,
   rawClockNs,
   readFd,
   SO_SNDBUF,
   SO_SNDBUFFORCE,
-  SOCK_CLOEXEC,
-  SOCK_NONBLOCK,
   SOCK_SEQPACKET,
   SOL_SOCKET,
   SyscallError,
@@ -74,7 +74,7 @@ export function openPair(options: TunOptions): Pair {
   };
   try {
     for (let queue = 0; queue < options.queueCount; queue++) {
-      const [left, right] = openSocketPair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC);
+      const [left, right] = openSocketPair(AF_UNIX, SOCK_SEQPACKET | O_NONBLOCK | O_CLOEXEC);
       near.push(left);
       peers.push(new SocketPeer(right));
       widen(left);

@@ -38,15 +38,13 @@ export class SyscallError extends Error {
 }
 
 export const O_RDWR = 2;
+/** Also what socket(2) and eventfd(2) call SOCK_NONBLOCK, SOCK_CLOEXEC and so on. */
 export const O_NONBLOCK = 0o4000;
 export const O_CLOEXEC = 0o2000000;
 export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const SOCK_DGRAM = 2;
 export const SOCK_SEQPACKET = 5;
-/** SOCK_NONBLOCK and SOCK_CLOEXEC are the flags of open(2) under other names. */
-export const SOCK_NONBLOCK = O_NONBLOCK;
-export const SOCK_CLOEXEC = O_CLOEXEC;
 export const SOL_SOCKET = 1;
 export const SO_SNDBUF = 7;
 /** As SO_SNDBUF, over the host's limit: for CAP_NET_ADMIN only. */
@@ -54,8 +52,6 @@ export const SO_SNDBUFFORCE = 32;
 export const EAGAIN = koffi.os.errno['EAGAIN'] ?? 11;
 
 const CLOCK_MONOTONIC_RAW = 4;
-const EFD_NONBLOCK = O_NONBLOCK;
-const EFD_CLOEXEC = O_CLOEXEC;
 const NS_PER_SEC = 1_000_000_000n;
 const RANDOM_WORDS = 1024;
 
@@ -158,7 +154,7 @@ export function rawClockNs(): bigint {
 
 /** Returns a new non-blocking eventfd: readable once it was signalled, until it is read. */
 export function createEventFd(): number {
-  return check('eventfd', libcEventFd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  return check('eventfd', libcEventFd(0, O_NONBLOCK | O_CLOEXEC));
 }
 
 /** Makes an eventfd readable: wakes a poll that waits for it, in whatever thread. */

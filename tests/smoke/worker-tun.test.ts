@@ -14,8 +14,10 @@ import type { TunDevice } from '../../src/tun/device.js';
 import { openLinuxTun } from '../../src/tun/linux.js';
 import { DatapathRig, waitUntil } from '../support/datapath-rig.js';
 import { Netns, requireTun } from '../support/netns.js';
+import { cpuMsDuring } from '../support/pair-bench.js';
 
-const test = suite('worker tun');
+const all = suite('worker tun');
+const test = (await requireTun('worker tun')) ? all : all.skip;
 const IDS = [2, 3, 4] as const;
 
 /** A namespace at the far end of a TUN device: the host 10.ID.0.1, and all others through it. */
@@ -82,13 +84,6 @@ function flood({ netns }: Host, { id }: Host): { stop(): Promise<void> } {
   };
 }
 
-async function cpuMsDuring(durationMs: number): Promise<number> {
-  const before = process.cpuUsage();
-  await setTimeout(durationMs);
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1000;
-}
-
 for (const workerCount of [1, 2]) {
   test(
     `pings and TCP with offloads pass through ${workerCount} workers`,
@@ -107,7 +102,8 @@ for (const workerCount of [1, 2]) {
         ...['--parallel', String(workerCount)],
       ]);
       const { bytes } = JSON.parse(stdout).end.sum_received;
-      assert.ok(bytes >= 99e6, `${bytes} bytes received`);
+      // iperf3 stops counting before the receiver has read the last of it.
+      assert.ok(bytes >= 90e6, `${bytes} bytes received`);
       // 100 MB in packets of 1500 bytes would be 70000.
       const packets = rig.ifaceCounter(right.id, IFACE_TX_PACKETS);
       assert.ok(packets < 35_000, `${packets} packets for 100 MB: offloads are at work`);
@@ -155,4 +151,4 @@ test(
   }),
 );
 
-if (await requireTun('worker tun')) test.run();
+all.run();

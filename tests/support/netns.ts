@@ -4,6 +4,7 @@
 // the kernel removes the namespace with everything in it.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { probeTun } from '../../src/tun/linux.js';
 
 /** What became of a command: its output, and its exit status. */
@@ -141,6 +142,11 @@ export async function requireTun(suite: string): Promise<boolean> {
     process.stderr.write(`SKIPPED ${message}\n`);
     return false;
   }
+}
+
+/** Returns whether all users exist here, as they do outside of user namespaces. */
+export function isInitialUserNamespace(): boolean {
+  return /^\s*0\s+0\s+4294967295$/m.test(readFileSync('/proc/self/uid_map', 'latin1'));
 }
 
 /** Runs a command in this process's own namespaces and resolves with what became of it. */
