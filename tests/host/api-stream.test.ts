@@ -168,6 +168,27 @@ for (const [name, isAsync] of [
   });
 }
 
+test('closing the server ends the streams under way', async () => {
+  let produced = 0;
+  let wasReturned = false;
+  function* items() {
+    try {
+      for (; ; produced++) yield ROUTE;
+    } finally {
+      wasReturned = true;
+    }
+  }
+  await withFixture(items, async (fixture) => {
+    const client = await connectRaw(fixture.path);
+    client.socket.pause();
+    client.send(LIST_ROUTES);
+    await until(() => produced > 1000);
+    await fixture.close();
+    await until(() => wasReturned);
+    client.close();
+  });
+});
+
 test('an error in mid-stream sends what there was, then the status', async () => {
   function* items() {
     yield ROUTE;
