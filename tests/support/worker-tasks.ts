@@ -1,0 +1,178 @@
+// The body of a stress test's worker: runs one task until its time is over and posts what it found.
+import { parentPort, workerData } from 'node:worker_threads';
+import { KEY_SIZE, SCRATCH_LIST } from '../../assembly/layout.js';
+import { type SharedMemory, viewMemory } from '../../src/host/memory.js';
+import { Qsbr } from '../../src/host/qsbr.js';
+import { connAddr, type TestKey, writeKey, writeKeys } from './conns.js';
+import { type DatapathSteps, instantiateSteps, seededRandom } from './datapath.js';
+import { stressConn } from './stress-conns.js';
+import type { WorkerJob, WorkerResult } from './workers.js';
+
+// Posted by runWorkers, which typed it.
+const { memory, module, job } = workerData as {
+  readonly memory: WebAssembly.Memory;
+  readonly module: WebAssembly.Module;
+  readonly job: WorkerJob;
+};
+const shared: SharedMemory = viewMemory(memory);
+const view = new DataView(memory.buffer);
+const wasm: DatapathSteps = instantiateSteps(module, shared);
+const random = seededRandom(job.seed ?? job.owner);
+const end = performance.now() + job.ms;
+const result = { operations: 0, errors: 0, first: '' };
+/** Where this worker writes keys to look up. */
+const KEY_AT = SCRATCH_LIST + 1048576 + job.owner * KEY_SIZE;
+const BURST = 32;
+
+function check(isRight: boolean, what: () => string): void {
+  result.operations++;
+  if (isRight) return;
+  result.errors++;
+  if (result.first === '') result.first = what();
+}
+
+/** Marks `id` as this worker's; anyone else's mark there is an error. */
+function mark(id: number): void {
+  const former = Atomics.exchange(shared.u32, (SCRATCH_LIST >>> 2) + id, job.owner);
+  check(former === 0, () => `${id} is given to ${job.owner} while ${former} has it`);
+}
+
+function unmark(id: number): void {
+  const former = Atomics.exchange(shared.u32, (SCRATCH_LIST >>> 2) + id, 0);
+  check(former === job.owner, () => `${id} of ${job.owner} is marked by ${former}`);
+}
+
+/** Takes and gives back in random order until the time is over, then gives all back. */
+function churn(take: () => number, give: (id: number) => void): void {
+  const held: number[] = [];
+  const giveBack = (at: number): void => {
+    const [id = 0] = held.splice(at, 1);
+    unmark(id);
+    give(id);
+  };
+  while (performance.now() < end) {
+    for (let step = 0; step < 100; step++) {
+      const id = held.length < 32 && random() % 2 === 0 ? take() : 0;
+      if (id !== 0) {
+        mark(id);
+        held.push(id);
+      } else if (held.length > 0) giveBack(random() % held.length);
+    }
+  }
+  while (held.length > 0) giveBack(0);
+}
+
+function lookUp(header: number, key: TestKey): number {
+  writeKey(view, KEY_AT, key);
+  return wasm.indexLookup(header, KEY_AT, wasm.hashKey(header, KEY_AT)) >>> 0;
+}
+
+/** Slots that were unlinked, freed a batch at a time after a grace period. */
+class Retired {
+  readonly #qsbr = new Qsbr(shared);
+  #open: number[] = [];
+  #waiting: number[] = [];
+  #ticket = 0n;
+
+  add(slot: number): void {
+    this.#open.push(slot);
+  }
+
+  reclaim(): void {
+    if (this.#waiting.length > 0) {
+      if (!this.#qsbr.isPassed(this.#ticket)) return;
+      for (const slot of this.#waiting) wasm.poolFree(slot);
+    }
+    this.#waiting = this.#open;
+    this.#open = [];
+    if (this.#waiting.length > 0) this.#ticket = this.#qsbr.openEpoch();
+  }
+}
+
+/** Inserts and removes its own conns and looks that each change is seen by the next lookup. */
+function churnIndex(): void {
+  const conns = job.conns ?? 0;
+  const slots = new Uint32Array(conns);
+  const retired = new Retired();
+  const change = (header: number, n: number): void => {
+    const { fwd, rev } = stressConn(job.owner, n);
+    const slot = slots[n] ?? 0;
+    check(lookUp(header, fwd) === slot << 1, () => `conn ${n}: fwd is not ${slot}`);
+    check(lookUp(header, rev) === (slot && (slot << 1) | 1), () => `conn ${n}: rev is not ${slot}`);
+    if (slot !== 0) {
+      wasm.indexRemove(slot, job.owner);
+      slots[n] = 0;
+      retired.add(slot);
+      check(lookUp(header, fwd) === 0, () => `conn ${n} is still there`);
+      return;
+    }
+    const taken = wasm.poolAlloc(job.owner);
+    if (taken === 0) return;
+    writeKeys(view, taken, fwd, rev);
+    const outcome = wasm.indexInsert(taken, job.owner) >>> 0;
+    check(outcome === 0, () => `conn ${n}: insert returned ${outcome}`);
+    slots[n] = taken;
+    check(lookUp(header, rev) === ((taken << 1) | 1), () => `conn ${n} is not there`);
+  };
+  inBursts(
+    (header) => change(header, random() % conns),
+    () => retired.reclaim(),
+  );
+  for (let n = 0; n < conns; n++) if (slots[n] !== 0) change(wasm.readIndex(), n);
+}
+
+/** Looks up stable conns, which must be found, and other workers', which may be but must be right. */
+function readIndex(): void {
+  const stable = job.conns ?? 0;
+  inBursts(
+    (header) => {
+      const n = random() % stable;
+      const { fwd, rev } = stressConn(0, n);
+      check(lookUp(header, fwd) === (n + 1) << 1, () => `stable conn ${n}: fwd`);
+      check(lookUp(header, rev) === (((n + 1) << 1) | 1), () => `stable conn ${n}: rev`);
+      const entry = lookUp(header, stressConn(1, n).rev);
+      if (entry !== 0) check(isKeyAtSlot(entry), () => `conn ${n}: wrong conn ${entry >>> 1}`);
+    },
+    () => {},
+  );
+}
+
+/** Returns whether the conn of `entry` has the key looked up last, some time later too. */
+function isKeyAtSlot(entry: number): boolean {
+  const key = connAddr(entry >>> 1) + (entry & 1) * KEY_SIZE;
+  for (let n = 0; n < KEY_SIZE; n++)
+    if (view.getUint8(key + n) !== view.getUint8(KEY_AT + n)) return false;
+  return true;
+}
+
+/** Calls `step` in bursts as a worker does: one index each, a checkpoint between, offline at times. */
+function inBursts(step: (header: number) => void, betweenBursts: () => void): void {
+  const worker = job.owner - 1;
+  wasm.qsbrOnline(worker);
+  for (let burst = 0; performance.now() < end; burst++) {
+    wasm.qsbrCheckpoint(worker);
+    const header = wasm.readIndex();
+    for (let n = 0; n < BURST; n++) step(header);
+    betweenBursts();
+    if (burst % 64 !== 0) continue;
+    wasm.qsbrOffline(worker);
+    wasm.qsbrOnline(worker);
+  }
+  wasm.qsbrOffline(worker);
+}
+
+const TASKS: Readonly<Record<WorkerJob['task'], () => void>> = {
+  'churn-pool': () => churn(() => wasm.poolAlloc(job.owner), wasm.poolFree),
+  'churn-tran': () => {
+    const pool = job.pool ?? 0;
+    churn(
+      () => wasm.tranTake(pool, 65500),
+      (id) => wasm.tranRelease(pool, id),
+    );
+  },
+  'churn-index': churnIndex,
+  'read-index': readIndex,
+};
+
+TASKS[job.task]();
+parentPort?.postMessage(result satisfies WorkerResult);
