@@ -21,7 +21,7 @@ const RULES = [
     // uvu forgets a suite that does not run, and then says that all is well.
     applies: (path) => path.endsWith('.test.ts'),
     check: ({ text }) => [
-      ...(/^\w+\.run\(\);$/m.test(text) ? [] : ['the suite never calls .run()']),
+      ...(/^.*\b\w+\.run\(\);$/m.test(text) ? [] : ['the suite never calls .run()']),
       ...(/\.(only|skip)\(/.test(text) ? ['leaves tests out with .only( or .skip('] : []),
     ],
   },
