@@ -1,4 +1,5 @@
 import { readAddress, writeAddress } from './codec.js';
+import { ControlError } from './errors.js';
 import { type Codec, EMPTY, NOTHING, plainMessage, streamMessage } from './message.js';
 
 /** Addresses and ports of one flow, as its packets carry them; ICMP's identifier is both ports. */
@@ -44,7 +45,13 @@ export const CONN_STATES = [
   'time_wait',
 ] as const;
 
-/** Limits and time-outs of connection tracking, 28 bytes, all u32. */
+/** Modes of the TCP window test by number; the first says nothing: keep, or not told. */
+export const TCP_WINDOW_MODES = ['', 'off', 'liberal', 'strict'] as const;
+
+/** Whether TCP is picked up in mid-stream, by number; the first says nothing: keep, or not told. */
+export const TCP_LOOSE_MODES = ['', 'off', 'on'] as const;
+
+/** Limits, time-outs and modes of connection tracking: seven u32, and our extension. */
 export interface ConntrackConfig {
   /** Most conns at a time. */
   readonly max: number;
@@ -57,9 +64,13 @@ export interface ConntrackConfig {
   /** All states between the first FIN and time_wait. */
   readonly halfCloseTimeoutSec: number;
   readonly timeWaitTimeoutSec: number;
+  /** Index of TCP_WINDOW_MODES. */
+  readonly tcpWindow: number;
+  /** Index of TCP_LOOSE_MODES. */
+  readonly tcpLoose: number;
 }
 
-/** The configuration with what it governs, 40 bytes of which the last 8 are our extension. */
+/** The configuration with what it governs; all behind the first 32 bytes is our extension. */
 export interface ConntrackStatus extends ConntrackConfig {
   /** Live conns. */
   readonly used: number;
@@ -72,8 +83,13 @@ export interface ConntrackStatus extends ConntrackConfig {
 
 const CONN_SIZE = 48;
 const CONFIG_SIZE = 28;
+/** With u8 tcp window, u8 tcp loose, 2 bytes of padding. */
+const CONFIG_MODES_SIZE = 32;
 const STATUS_SIZE = 32;
+/** With u64 now. */
 const STATUS_NOW_SIZE = 40;
+/** With u8 tcp window, u8 tcp loose, 6 bytes of padding. */
+const STATUS_MODES_SIZE = 48;
 
 const CONN: Codec<Conn> = {
   size: CONN_SIZE,
@@ -106,27 +122,39 @@ const CONN: Codec<Conn> = {
 const CONFIG: Codec<ConntrackConfig> = {
   size: CONFIG_SIZE,
   encode(config) {
-    const payload = Buffer.alloc(CONFIG_SIZE);
+    // What upstream's daemon knows is told in upstream's words.
+    const hasModes = config.tcpWindow !== 0 || config.tcpLoose !== 0;
+    const payload = Buffer.alloc(hasModes ? CONFIG_MODES_SIZE : CONFIG_SIZE);
     writeConfig(payload, config);
+    if (hasModes) writeModes(payload, CONFIG_SIZE, config);
     return payload;
   },
-  decode: readConfig,
+  decode(payload) {
+    const modes = payload.length >= CONFIG_MODES_SIZE ? readModes(payload, CONFIG_SIZE) : NO_MODES;
+    checkMode('tcp-window', modes.tcpWindow, TCP_WINDOW_MODES);
+    checkMode('tcp-loose', modes.tcpLoose, TCP_LOOSE_MODES);
+    return { ...readConfig(payload), ...modes };
+  },
 };
 
 const STATUS: Codec<ConntrackStatus> = {
   size: STATUS_SIZE,
   encode(status) {
     const { nowNs } = status;
-    const payload = Buffer.alloc(nowNs === undefined ? STATUS_SIZE : STATUS_NOW_SIZE);
+    const payload = Buffer.alloc(nowNs === undefined ? STATUS_SIZE : STATUS_MODES_SIZE);
     writeConfig(payload, status);
     payload.writeUInt32LE(status.used, CONFIG_SIZE);
-    if (nowNs !== undefined) payload.writeBigUInt64LE(nowNs, STATUS_SIZE);
+    if (nowNs === undefined) return payload;
+    payload.writeBigUInt64LE(nowNs, STATUS_SIZE);
+    writeModes(payload, STATUS_NOW_SIZE, status);
     return payload;
   },
   decode(payload) {
     const hasNow = payload.length >= STATUS_NOW_SIZE;
+    const hasModes = payload.length >= STATUS_MODES_SIZE;
     return {
       ...readConfig(payload),
+      ...(hasModes ? readModes(payload, STATUS_NOW_SIZE) : NO_MODES),
       used: payload.readUInt32LE(CONFIG_SIZE),
       nowNs: hasNow ? payload.readBigUInt64LE(STATUS_SIZE) : undefined,
     };
@@ -139,7 +167,10 @@ export const CONNTRACK_LIST = streamMessage('CONNTRACK_LIST', 0xc0c00001, EMPTY,
 export const CONNTRACK_FLUSH = plainMessage('CONNTRACK_FLUSH', 0xc0c00002, EMPTY, NOTHING);
 /** Returns the configuration and the use. */
 export const CONNTRACK_CONF_GET = plainMessage('CONNTRACK_CONF_GET', 0xc0c00003, EMPTY, STATUS);
-/** Changes the configuration, all or nothing; a field of 0 stays as it is. */
+/**
+ * Changes the configuration, all or nothing; a field of 0 stays as it is. Upstream's 28 bytes leave
+ * the modes as they are.
+ */
 export const CONNTRACK_CONF_SET = plainMessage('CONNTRACK_CONF_SET', 0xc0c00004, CONFIG, NOTHING);
 
 function writeFlow(to: Buffer, offset: number, flow: Flow): void {
@@ -158,7 +189,28 @@ function readFlow(from: Buffer, offset: number): Flow {
   };
 }
 
-function writeConfig(to: Buffer, config: ConntrackConfig): void {
+type TimedConfig = Omit<ConntrackConfig, keyof Modes>;
+type Modes = Pick<ConntrackConfig, 'tcpWindow' | 'tcpLoose'>;
+
+const NO_MODES: Modes = { tcpWindow: 0, tcpLoose: 0 };
+
+function writeModes(to: Buffer, offset: number, { tcpWindow, tcpLoose }: Modes): void {
+  to.writeUInt8(tcpWindow, offset);
+  to.writeUInt8(tcpLoose, offset + 1);
+}
+
+function readModes(from: Buffer, offset: number): Modes {
+  return { tcpWindow: from.readUInt8(offset), tcpLoose: from.readUInt8(offset + 1) };
+}
+
+function checkMode(name: string, mode: number, names: readonly string[]): void {
+  if (mode < names.length) return;
+  const allowed = names.map((each, number) => `${number} (${each || 'keep'})`);
+  const last = allowed.pop();
+  throw new ControlError('EINVAL', `${name} ${mode} is not ${allowed.join(', ')} or ${last}`);
+}
+
+function writeConfig(to: Buffer, config: TimedConfig): void {
   to.writeUInt32LE(config.max, 0);
   to.writeUInt32LE(config.closedTimeoutSec, 4);
   to.writeUInt32LE(config.newTimeoutSec, 8);
@@ -168,7 +220,7 @@ function writeConfig(to: Buffer, config: ConntrackConfig): void {
   to.writeUInt32LE(config.timeWaitTimeoutSec, 24);
 }
 
-function readConfig(from: Buffer): ConntrackConfig {
+function readConfig(from: Buffer): TimedConfig {
   return {
     max: from.readUInt32LE(0),
     closedTimeoutSec: from.readUInt32LE(4),

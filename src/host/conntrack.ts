@@ -1,5 +1,7 @@
 import {
   CTL_POOL_MAX,
+  CTL_TCP_LOOSE,
+  CTL_TCP_WINDOW,
   CTL_TIMEOUTS,
   STATE_CLOSE_WAIT,
   STATE_CLOSED,
@@ -11,15 +13,18 @@ import {
   STATE_FIN_WAIT,
   STATE_LAST_ACK,
   STATE_TIME_WAIT,
+  TCP_WINDOW_LIBERAL,
+  TCP_WINDOW_OFF,
+  TCP_WINDOW_STRICT,
   TIMEOUTS_ROW,
 } from '../../assembly/layout.js';
-import type { ConntrackConfig } from '../api/conntrack.js';
+import { type ConntrackConfig, TCP_LOOSE_MODES, TCP_WINDOW_MODES } from '../api/conntrack.js';
 import { ControlError } from '../api/errors.js';
 import type { ConnTable } from './conn-table.js';
 import type { SharedMemory } from './memory.js';
 import type { ConnIndex } from './migration.js';
 
-/** The defaults of grcli-conntrack(1). */
+/** The defaults of grcli-conntrack(1), and a tracker that drops what it does not believe. */
 export const DEFAULT_CONFIG: ConntrackConfig = {
   max: 16384,
   closedTimeoutSec: 5,
@@ -28,6 +33,15 @@ export const DEFAULT_CONFIG: ConntrackConfig = {
   establishedTcpTimeoutSec: 300,
   halfCloseTimeoutSec: 120,
   timeWaitTimeoutSec: 30,
+  tcpWindow: TCP_WINDOW_MODES.indexOf('strict'),
+  tcpLoose: TCP_LOOSE_MODES.indexOf('off'),
+};
+
+/** The datapath's numbers of the window test's modes. */
+const WINDOW_WORDS: Readonly<Record<string, number>> = {
+  off: TCP_WINDOW_OFF,
+  liberal: TCP_WINDOW_LIBERAL,
+  strict: TCP_WINDOW_STRICT,
 };
 
 const HALF_CLOSE_STATES = [
@@ -66,6 +80,7 @@ export class Conntrack {
     this.#config = config;
     this.#publishMax(config.max);
     this.#publishTimeouts();
+    this.#publishModes();
   }
 
   get config(): ConntrackConfig {
@@ -81,9 +96,10 @@ export class Conntrack {
    */
   async set(change: ConntrackConfig): Promise<void> {
     if (change.max !== 0 && change.max !== this.#config.max) await this.#resize(change.max);
-    // The configuration is read again here: another client may have set time-outs meanwhile.
+    // The configuration is read again here: another client may have set others meanwhile.
     this.#config = keepZeros(this.#config, change);
     this.#publishTimeouts();
+    this.#publishModes();
   }
 
   async #resize(max: number): Promise<void> {
@@ -112,6 +128,19 @@ export class Conntrack {
 
   #publishMax(max: number): void {
     Atomics.store(this.#shared.u32, CTL_POOL_MAX >>> 2, max);
+  }
+
+  /** Tells the workers how to judge TCP; they look at every segment that they do not believe. */
+  #publishModes(): void {
+    const { tcpWindow, tcpLoose } = this.#config;
+    const windowWord = WINDOW_WORDS[TCP_WINDOW_MODES[tcpWindow] ?? ''];
+    if (windowWord === undefined) throw new Error(`there is no tcp-window ${tcpWindow}`);
+    Atomics.store(this.#shared.u32, CTL_TCP_WINDOW >>> 2, windowWord);
+    Atomics.store(
+      this.#shared.u32,
+      CTL_TCP_LOOSE >>> 2,
+      TCP_LOOSE_MODES[tcpLoose] === 'on' ? 1 : 0,
+    );
   }
 
   /** Fills the ageing scan's table: one row for TCP, one for UDP and ICMP. RFC 5382, RFC 4787. */
@@ -144,5 +173,7 @@ function keepZeros(before: ConntrackConfig, change: ConntrackConfig): ConntrackC
     establishedTcpTimeoutSec: change.establishedTcpTimeoutSec || before.establishedTcpTimeoutSec,
     halfCloseTimeoutSec: change.halfCloseTimeoutSec || before.halfCloseTimeoutSec,
     timeWaitTimeoutSec: change.timeWaitTimeoutSec || before.timeWaitTimeoutSec,
+    tcpWindow: change.tcpWindow || before.tcpWindow,
+    tcpLoose: change.tcpLoose || before.tcpLoose,
   };
 }

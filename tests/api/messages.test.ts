@@ -46,6 +46,8 @@ const CONFIG = {
   establishedTcpTimeoutSec: 5,
   halfCloseTimeoutSec: 6,
   timeWaitTimeoutSec: 0xffffffff,
+  tcpWindow: 0,
+  tcpLoose: 0,
 };
 const POLICY = {
   ifaceId: 0xffff,
@@ -115,8 +117,8 @@ roundTrip({
   type: 0xc0c00003,
   isStream: false,
   request: {},
-  sizes: [0, 40],
-  response: { ...CONFIG, used: 9, nowNs: 2n ** 63n },
+  sizes: [0, 48],
+  response: { ...CONFIG, tcpWindow: 3, tcpLoose: 1, used: 9, nowNs: 2n ** 63n },
 });
 roundTrip({
   message: CONNTRACK_CONF_SET,
@@ -126,6 +128,15 @@ roundTrip({
   sizes: [28, 0],
   response: undefined,
 });
+for (const modes of [{ tcpWindow: 1 }, { tcpLoose: 2 }, { tcpWindow: 3, tcpLoose: 1 }])
+  roundTrip({
+    message: CONNTRACK_CONF_SET,
+    type: 0xc0c00004,
+    isStream: false,
+    request: { ...CONFIG, ...modes },
+    sizes: [32, 0],
+    response: undefined,
+  });
 for (const existOk of [false, true])
   roundTrip({
     message: SNAT44_ADD,

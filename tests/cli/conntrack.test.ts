@@ -15,7 +15,7 @@ import {
 } from './support/gateway.js';
 import { runLine } from './support/run.js';
 
-/** As the manual page prints it, byte for byte. */
+/** As the manual page prints it, byte for byte; the modes follow its last line. */
 const MAN_PAGE_SHOW = `\
 IFACE          ID  STATE        FLOW  SRC         DST         PROTO  SPORT  DPORT  LAST_UPDATE
 p0     0x5caefe40  closed       fwd   10.99.0.99  172.16.0.2  TCP    55828   1234            0
@@ -32,6 +32,10 @@ established-udp-timeout 30
 established-tcp-timeout 300
 half-close-timeout 120
 time-wait-timeout 30
+`;
+const MODES_SHOW = `\
+tcp-window strict
+tcp-loose off
 `;
 
 /** The manual page's examples that change something, and what they send. */
@@ -65,9 +69,9 @@ test('conntrack show prints the table of the manual page', async () => {
   assert.equal(requests, ['c0c00001', GET_P0, 'c0c00003']);
 });
 
-test('conntrack config show prints the lines of the manual page', async () => {
+test('conntrack config show prints the lines of the manual page, then the modes', async () => {
   const { code, out, requests } = await runLine('conntrack config show', { answers: GATEWAY });
-  assert.is(out, MAN_PAGE_CONFIG_SHOW);
+  assert.is(out, `${MAN_PAGE_CONFIG_SHOW}${MODES_SHOW}`);
   assert.is(code, 0);
   assert.equal(requests, ['c0c00003']);
 });
@@ -88,7 +92,8 @@ for (const line of ['conntrack', 'conn', 'c sh', 'conntrack s']) {
 
 for (const line of ['conntrack config', 'c c', 'c config sh']) {
   test(`${line} shows the settings`, async () => {
-    assert.is((await runLine(line, { answers: GATEWAY })).out, MAN_PAGE_CONFIG_SHOW);
+    const { out } = await runLine(line, { answers: GATEWAY });
+    assert.is(out, `${MAN_PAGE_CONFIG_SHOW}${MODES_SHOW}`);
   });
 }
 

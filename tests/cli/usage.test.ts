@@ -19,6 +19,17 @@ const SETTINGS = [
   'half-close-timeout',
   'time-wait-timeout',
 ];
+/** The others, with the words that they take. */
+const MODES: readonly { name: string; choices: readonly string[]; expected: string }[] = [
+  {
+    name: 'tcp-window',
+    choices: ['strict', 'liberal', 'off'],
+    expected: 'strict, liberal or off',
+  },
+  { name: 'tcp-loose', choices: ['on', 'off'], expected: 'on or off' },
+  { name: 'profile', choices: ['grout', 'rfc'], expected: 'grout or rfc' },
+];
+const EXPECTED = `${SETTINGS.join(', ')}, tcp-window, tcp-loose or profile`;
 const POLICY = ['snat44', 'add', 'interface', 'p0', 'subnet', '10.99.0.0/24', 'replace', '1.2.3.4'];
 
 const NOT_NUMBERS: readonly { text: string; shown: string }[] = [
@@ -50,14 +61,29 @@ const CASES: readonly Case[] = [
     { args: [...SET, name], says: `${name}: a value is missing, expected 0..4294967295` },
     { args: [...SET, name, '1', name, '1'], says: `${name} is given twice` },
   ]),
+  ...MODES.flatMap(({ name, choices, expected }) => [
+    { args: [...SET, name], says: `${name}: a value is missing, expected ${expected}` },
+    {
+      args: [...SET, name, choices[0] ?? '', 'max', '1', name, choices[1] ?? ''],
+      says: `${name} is given twice`,
+    },
+    ...['', 'x', '0', 'OFF', 'keep', 'offf', 'on off'].map((text) => ({
+      args: [...SET, name, text],
+      says: `${name} ${/^\w+$/.test(text) ? text : JSON.stringify(text)} is not ${expected}`,
+    })),
+  ]),
+  // The first letter of two of its words.
+  { args: [...SET, 'tcp-loose', 'o'], says: 'tcp-loose o is not on or off' },
   {
-    args: SET,
-    says: `config set: at least one of ${SETTINGS.slice(0, -1).join(', ')} or time-wait-timeout is expected`,
+    args: [...SET, 'tcp', 'off'],
+    says: 'tcp is ambiguous: tcp-window or tcp-loose',
   },
+  { args: [...SET, 't', '5'], says: 't is ambiguous: time-wait-timeout, tcp-window or tcp-loose' },
+  { args: SET, says: `config set: at least one of ${EXPECTED} is expected` },
   { args: [...SET, 'max', '1', 'm', '2'], says: 'max is given twice' },
   {
     args: [...SET, 'maximum', '1'],
-    says: `unknown word maximum: expected ${SETTINGS.slice(0, -1).join(', ')} or time-wait-timeout`,
+    says: `unknown word maximum: expected ${EXPECTED}`,
   },
   {
     args: [...SET, 'established', '1'],
@@ -65,13 +91,16 @@ const CASES: readonly Case[] = [
   },
   {
     args: [...SET, 'max', '5', '-x'],
-    says: `unknown word -x: expected ${SETTINGS.slice(0, -1).join(', ')} or time-wait-timeout`,
+    says: `unknown word -x: expected ${EXPECTED}`,
   },
   {
     args: ['conntrack', 'bogus'],
     says: 'unknown command "conntrack bogus": expected flush, config or show',
   },
-  { args: ['conntrack', ''], says: 'unknown command "conntrack ": expected flush, config or show' },
+  {
+    args: ['conntrack', ''],
+    says: 'unknown command "conntrack ": expected flush, config or show',
+  },
   {
     args: ['conntrack', 'shows'],
     says: 'unknown command "conntrack shows": expected flush, config or show',
@@ -263,7 +292,9 @@ const HELP: readonly { args: readonly string[]; usage: string }[] = [
   { args: ['route', 'add', 'default', '-h'], usage: 'grcli route add DEST via IP' },
   {
     args: ['conntrack', 'config', 'set', '--help'],
-    usage: `grcli conntrack config set ${SETTINGS.map((name) => `[${name} N]`).join(' ')}`,
+    usage: `grcli conntrack config set ${SETTINGS.map((name) => `[${name} N]`).join(' ')} ${MODES.map(
+      ({ name, choices }) => `[${name} ${choices.join('|')}]`,
+    ).join(' ')}`,
   },
 ];
 
@@ -278,6 +309,8 @@ for (const { args, usage } of HELP) {
 test('the help of config set tells of every setting', async () => {
   const { out } = await run([...SET, '--help']);
   for (const name of SETTINGS) assert.match(out, new RegExp(`^  ${name} N  `, 'm'));
+  for (const { name, choices } of MODES)
+    assert.ok(out.includes(`  ${name} ${choices.join('|')}  `));
 });
 
 test('-V prints the version', async () => {

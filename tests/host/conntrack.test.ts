@@ -8,6 +8,8 @@ import {
   CONN_SIZE,
   CONN_STATE,
   CONN_TRAN_POOL,
+  CTL_TCP_LOOSE,
+  CTL_TCP_WINDOW,
   KEY_AF,
   KEY_DST,
   KEY_IFACE,
@@ -27,6 +29,9 @@ import {
   STATE_SIMSYN_SENT,
   STATE_SYN_RECV,
   STATE_TIME_WAIT,
+  TCP_WINDOW_LIBERAL,
+  TCP_WINDOW_OFF,
+  TCP_WINDOW_STRICT,
 } from '../../assembly/layout.js';
 import { CONNTRACK_LIST } from '../../src/api/conntrack.js';
 import { ControlError } from '../../src/api/errors.js';
@@ -48,6 +53,8 @@ const KEEP = {
   establishedTcpTimeoutSec: 0,
   halfCloseTimeoutSec: 0,
   timeWaitTimeoutSec: 0,
+  tcpWindow: 0,
+  tcpLoose: 0,
 };
 
 interface ConnSpec {
@@ -111,6 +118,29 @@ test('a setting of 0 keeps its value, others are applied', async () => {
   const { conntrack } = controlPlane();
   await conntrack.set({ ...KEEP, closedTimeoutSec: 2 });
   assert.equal(conntrack.config, { ...DEFAULT_CONFIG, max: 64, closedTimeoutSec: 2 });
+});
+
+test('the modes of the TCP tracker are the words that the workers read', async () => {
+  const { shared, conntrack } = controlPlane();
+  const words = () =>
+    [CTL_TCP_WINDOW, CTL_TCP_LOOSE].map((at) => Atomics.load(shared.u32, at >>> 2));
+  assert.equal(words(), [TCP_WINDOW_STRICT, 0], 'strict and not loose by default');
+  await conntrack.set({ ...KEEP, tcpWindow: 2 });
+  assert.equal(words(), [TCP_WINDOW_LIBERAL, 0]);
+  await conntrack.set({ ...KEEP, tcpWindow: 1, tcpLoose: 2 });
+  assert.equal(words(), [TCP_WINDOW_OFF, 1]);
+  await conntrack.set({ ...KEEP, closedTimeoutSec: 9 });
+  assert.equal(words(), [TCP_WINDOW_OFF, 1], 'both are kept');
+  await conntrack.set({ ...KEEP, tcpWindow: 3, tcpLoose: 1 });
+  assert.equal(words(), [TCP_WINDOW_STRICT, 0]);
+});
+
+test('a refused max leaves the modes of the same request alone', async () => {
+  const { shared, conntrack } = controlPlane();
+  await refusal(conntrack.set({ ...KEEP, max: 257, tcpWindow: 1, tcpLoose: 2 }));
+  assert.equal(conntrack.config, { ...DEFAULT_CONFIG, max: 64 });
+  assert.is(Atomics.load(shared.u32, CTL_TCP_WINDOW >>> 2), TCP_WINDOW_STRICT);
+  assert.is(Atomics.load(shared.u32, CTL_TCP_LOOSE >>> 2), 0);
 });
 
 test('a refused max leaves the time-outs of the same request alone', async () => {
@@ -199,7 +229,7 @@ test('every state expires at its own time-out, not a nanosecond earlier', async 
   assert.is(new Set(TIMERS.map(({ proto, state }) => `${proto} ${state}`)).size, STATE_COUNT + 2);
   const { conntrack, table, insert, isFound } = controlPlane();
   await conntrack.set({
-    max: 0,
+    ...KEEP,
     closedTimeoutSec: 1,
     newTimeoutSec: 2,
     establishedUdpTimeoutSec: 3,

@@ -22,6 +22,11 @@ p0     0x########  closed       fwd   10.99.0.99  172.16.0.2  TCP    #####   123
 p0     0x########  established  fwd   10.99.0.99  172.16.0.2  UDP    #####   1234            #
                                 rev   172.16.0.2  172.16.0.1          1234  #####
 `;
+/** What follows the lines of the manual page. */
+const MODES = `\
+tcp-window strict
+tcp-loose off
+`;
 const CONFIG = `\
 used 2 (0.2%)
 max 1024
@@ -31,7 +36,7 @@ established-udp-timeout 30
 established-tcp-timeout 300
 half-close-timeout 120
 time-wait-timeout 30
-`;
+${MODES}`;
 const DEFAULT_CONFIG = `\
 used 0 (0.0%)
 max 16384
@@ -41,7 +46,7 @@ established-udp-timeout 30
 established-tcp-timeout 300
 half-close-timeout 120
 time-wait-timeout 30
-`;
+${MODES}`;
 
 test('a new gateway has the documented settings and no conn', async ({ lab }) => {
   assert.is(await lab.gateway.do('conntrack config show'), DEFAULT_CONFIG);
@@ -93,7 +98,7 @@ established-udp-timeout 1800
 established-tcp-timeout 3600
 half-close-timeout 120
 time-wait-timeout 30
-`),
+${MODES}`),
     stdout,
   );
 });

@@ -145,6 +145,8 @@ function recordedHandlers(): Handler[] {
       establishedTcpTimeoutSec: 300,
       halfCloseTimeoutSec: 120,
       timeWaitTimeoutSec: 30,
+      tcpWindow: 0,
+      tcpLoose: 0,
       used: 2,
       nowNs: undefined,
     })),

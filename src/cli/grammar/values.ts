@@ -1,6 +1,7 @@
 import type { Prefix } from '../../api/ipv4.js';
 import { formatPrefix, isNetwork, networkOf, parseAddress, parsePrefix } from '../../api/ipv4.js';
 import { UsageError } from '../failure.js';
+import { alternatives, expand } from './prefix.js';
 
 /** A kind of word that carries a value: how help calls it, what is expected, how it is read. */
 export interface Value<T> {
@@ -31,6 +32,21 @@ export function integer(min: number, max: number): Value<number> {
       const value = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
       if (value >= min && value <= max) return value;
       throw new UsageError(`${name} ${quote(text)} is not in ${expected}`);
+    },
+  };
+}
+
+/** Returns the kind of words out of `choices`, each of which may be abbreviated to a unique prefix. */
+export function choice<C extends string>(...choices: readonly C[]): Value<C> {
+  const expected = alternatives(choices);
+  return {
+    placeholder: choices.join('|'),
+    expected,
+    parse(name, text) {
+      const matches = expand(text, choices);
+      const only = choices.find((each) => each === matches[0]);
+      if (matches.length === 1 && only !== undefined) return only;
+      throw new UsageError(`${name} ${quote(text)} is not ${expected}`);
     },
   };
 }

@@ -37,8 +37,8 @@ export const MAN_PAGE_CONNS = [
    ${le(NOW_NS - 999_999_999n, 8)} 00ffae5c 04000000`,
 ].map((hex) => hex.replace(/\s/g, ''));
 
-/** The manual page's settings, with the 2 in use and the daemon's clock behind them. */
-export const MAN_PAGE_CONFIG = `00040000 02000000 05000000 1e000000 2c010000 78000000 1e000000 02000000 ${le(NOW_NS, 8)}`;
+/** The manual page's settings with the 2 in use, then the daemon's clock, strict and not loose. */
+export const MAN_PAGE_CONFIG = `00040000 02000000 05000000 1e000000 2c010000 78000000 1e000000 02000000 ${le(NOW_NS, 8)} 03 01 000000000000`;
 
 /** p0 as an upstream daemon tells of it. */
 export const P0 = port(2, 'p0', 'net_tap0,iface=x-p0', '367fda1640f2', 0x11);
