@@ -33,7 +33,9 @@ const PROBES: readonly (readonly [string, string, number, number])[] = [
   ['CONF_SET of 0 bytes', '0400c0c0 00000000', 90, 0],
   ['CONF_SET of 27 bytes', `0400c0c0 1b000000 ${'00'.repeat(27)}`, 90, 0],
   ['CONF_SET of 28 zeros', `0400c0c0 1c000000 ${'00'.repeat(28)}`, 0, 0],
-  ['CONF_SET of 40 bytes', `0400c0c0 28000000 ${'00'.repeat(28)}${'ff'.repeat(12)}`, 0, 0],
+  // The four bytes behind upstream's 28 are the modes; what follows them is nobody's yet.
+  ['CONF_SET of 40 bytes', `0400c0c0 28000000 ${'00'.repeat(32)}${'ff'.repeat(8)}`, 0, 0],
+  ['CONF_SET of a mode unknown', `0400c0c0 20000000 ${'00'.repeat(28)}04000000`, 22, 0],
   ['CONF_GET with stray payload', '0300c0c0 03000000 abcdef', 0, 32],
   ['FLUSH with stray payload', '0200c0c0 03000000 abcdef', 0, 0],
   ['IFACE_GET of id 999', `0300dcac 12000000 e703 ${'00'.repeat(16)}`, 19, 0],
