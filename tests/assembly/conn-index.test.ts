@@ -20,6 +20,8 @@ import {
 } from '../../src/host/index-region.js';
 import { connAddr, revKey, type TestKey, writeKey, writeKeys } from '../support/conns.js';
 import { printedSeed, seededRandom, type TestDatapath, testDatapath } from '../support/datapath.js';
+import { stressConn } from '../support/stress-conns.js';
+import { runWorkers } from '../support/workers.js';
 
 const test = suite('conn-index');
 
@@ -185,6 +187,54 @@ test('finds every key of an index that is full to the last place', () => {
   }
   for (const [n, entry] of entries.entries())
     assert.is(lookUp(path, { src: n, dst: 7, srcId: n, dstId: 80 }), entry);
+});
+
+test('passes over a place that is only reserved', () => {
+  const path = testDatapath();
+  const fwd = { src: 0x0a630001, dst: 0xac100002, srcId: 4000, dstId: 53 };
+  const { slot } = insert(path, fwd, revKey(fwd, OUTSIDE, 4001));
+  // The tag stays: a reader may have loaded it before the place became another's.
+  const words = path.shared.u32.subarray(INDEX_BASE >>> 2, (INDEX_BASE >>> 2) + 16 * 1024);
+  const at = words.indexOf(slot << 1);
+  assert.ok(at >= 0);
+  words[at] = ((slot << 1) | 0x80000000) >>> 0;
+  assert.is(lookUp(path, fwd), 0);
+  assert.is(lookUp(path, revKey(fwd, OUTSIDE, 4001)), (slot << 1) | 1);
+});
+
+test('never gives one place to the entries of two workers', async () => {
+  const path = testDatapath({ ceiling: 2000 });
+  // Nine buckets for 96 keys: most entries lie outside their homes, whose locks do not guard them.
+  buildIndexHeader(path.shared, 0, 30);
+  const results = await runWorkers(path, [
+    { task: 'churn-index', owner: 1, ms: 700, conns: 24 },
+    { task: 'churn-index', owner: 2, ms: 700, conns: 24 },
+  ]);
+  for (const { errors, operations, first } of results) {
+    assert.is(errors, 0, first);
+    assert.ok(operations > 1000, `${operations} operations`);
+  }
+});
+
+test('gives two workers that insert the same key one conn', async () => {
+  const path = testDatapath({ ceiling: 600 });
+  // Few conns, so that they meet, in an index that overflows.
+  buildIndexHeader(path.shared, 0, 30);
+  const results = await runWorkers(path, [
+    { task: 'race-index', owner: 1, ms: 700, conns: 24 },
+    { task: 'race-index', owner: 2, ms: 700, conns: 24 },
+  ]);
+  for (const { errors, operations, first } of results) {
+    assert.is(errors, 0, first);
+    assert.ok(operations > 1000, `${operations} operations`);
+  }
+  const buckets = path.shared.bytes.subarray(
+    INDEX_BASE,
+    INDEX_BASE + indexBucketCount(30) * BUCKET_SIZE,
+  );
+  // Every place, tag, lock and count is back where it was.
+  assert.ok(buckets.every((byte) => byte === 0));
+  assert.is(lookUp(path, stressConn(0, 1).fwd), 0);
 });
 
 test.run();

@@ -7,6 +7,7 @@ import {
   CONN_OWNER,
   CONN_SIZE,
   CONN_TRAN_POOL,
+  CTL_POOL_FREE,
   CTL_POOL_MAX,
   CTL_POOL_USED,
   LIFE_FILLING,
@@ -75,6 +76,16 @@ test('never hands out a slot that is in use, over many cycles', () => {
     }
   }
   assert.is(shared.u32[CTL_POOL_USED >>> 2], used.length);
+});
+
+test('never shows one head of the stack twice, though a slot comes back to it', () => {
+  const { shared, wasm } = testDatapath({ ceiling: 1 });
+  const heads = new Set<bigint>();
+  for (let n = 0; n < 100; n++) {
+    wasm.poolFree(wasm.poolAlloc(OWNER));
+    heads.add(shared.u64[CTL_POOL_FREE >>> 3] ?? 0n);
+  }
+  assert.is(heads.size, 100);
 });
 
 test('never gives one slot to two threads', async () => {

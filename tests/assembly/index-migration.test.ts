@@ -164,9 +164,20 @@ test('tells how many entries found no room in the next index', () => {
   const places = bucketCount(path, 1) * BUCKET_WAYS;
   assert.is(path.wasm.copyIndex(0, 0xffffffff), 200 - places);
   assert.is(countEntries(path, 1), places);
-  // An insert then is refused, and what it wrote to neither index stays.
-  assert.is(insert(path, 0, 150), 0xffffffff);
-  assert.is(countEntries(path, 0), 200);
+});
+
+test('an insert that finds room in one index only is in neither', () => {
+  for (const full of [0, 1] as const) {
+    const path = testDatapath({ ceiling: 200 });
+    buildIndexHeader(path.shared, 0, full === 0 ? 1 : 200);
+    buildIndexHeader(path.shared, 1, full === 1 ? 1 : 200);
+    publishDescriptor(path.shared, MODE_INSERT_BOTH, 0, 1);
+    const places = bucketCount(path, full) * BUCKET_WAYS;
+    for (let n = 0; n < places / 2; n++) assert.is.not(insert(path, 0, n), 0xffffffff);
+    assert.is(insert(path, 0, 150), 0xffffffff);
+    assert.is(countEntries(path, 0), places);
+    assert.is(countEntries(path, 1), places);
+  }
 });
 
 /** Moves to an index for `max` conns as the control plane does. */

@@ -107,6 +107,12 @@ test('never gives one id to two threads', async () => {
     assert.ok(operations > 1000, `${operations} operations`);
   }
   assert.is(usedIds(path), 0);
+  const bitmap = TRAN_BITMAPS_BASE + POOL * TRAN_BITMAP_SIZE;
+  const bits = path.shared.bytes.subarray(bitmap, bitmap + TRAN_BITMAP_SIZE);
+  assert.ok(
+    bits.every((byte) => byte === 0),
+    'an id was given back and is still taken',
+  );
 });
 
 test.run();

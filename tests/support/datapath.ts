@@ -87,7 +87,7 @@ export function testDatapath(options: DatapathOptions = {}): TestDatapath {
   publishDescriptor(shared, MODE_NORMAL, 0);
   const clock = new ManualClock();
   const module = compileDatapath();
-  const wasm = instantiateSteps(module, shared, testSystem(shared, clock, options.random));
+  const wasm = instantiateSteps(module, shared, clock, options.random);
   return { shared, view: new DataView(shared.memory.buffer), wasm, clock, module };
 }
 
@@ -95,16 +95,17 @@ export function testDatapath(options: DatapathOptions = {}): TestDatapath {
 export function instantiateSteps(
   module: WebAssembly.Module,
   shared: SharedMemory,
-  system: DatapathSystem = testSystem(shared, new ManualClock()),
+  clock: ManualClock,
+  random: () => number = secureRandom,
 ): DatapathSteps {
   // The module exports the steps under "for tests"; asc checked their types.
-  return instantiateDatapath(module, shared, system) as DatapathSteps;
+  return instantiateDatapath(module, shared, testSystem(shared, clock, random)) as DatapathSteps;
 }
 
 function testSystem(
   shared: SharedMemory,
   clock: ManualClock,
-  random: () => number = secureRandom,
+  random: () => number,
 ): DatapathSystem {
   const view = new DataView(shared.memory.buffer);
   return {

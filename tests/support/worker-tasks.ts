@@ -4,7 +4,7 @@ import { KEY_SIZE, SCRATCH_LIST } from '../../assembly/layout.js';
 import { type SharedMemory, viewMemory } from '../../src/host/memory.js';
 import { Qsbr } from '../../src/host/qsbr.js';
 import { connAddr, type TestKey, writeKey, writeKeys } from './conns.js';
-import { type DatapathSteps, instantiateSteps, seededRandom } from './datapath.js';
+import { type DatapathSteps, instantiateSteps, ManualClock, seededRandom } from './datapath.js';
 import { stressConn } from './stress-conns.js';
 import type { WorkerJob, WorkerResult } from './workers.js';
 
@@ -16,8 +16,8 @@ const { memory, module, job } = workerData as {
 };
 const shared: SharedMemory = viewMemory(memory);
 const view = new DataView(memory.buffer);
-const wasm: DatapathSteps = instantiateSteps(module, shared);
 const random = seededRandom(job.seed ?? job.owner);
+const wasm: DatapathSteps = instantiateSteps(module, shared, new ManualClock(), random);
 const end = performance.now() + job.ms;
 const result = { operations: 0, errors: 0, first: '' };
 /** Where this worker writes keys to look up. */
@@ -121,6 +121,42 @@ function churnIndex(): void {
   for (let n = 0; n < conns; n++) if (slots[n] !== 0) change(wasm.readIndex(), n);
 }
 
+/** Inserts and removes conns that another worker inserts too: one of them must have each. */
+function raceIndex(): void {
+  const conns = job.conns ?? 0;
+  const slots = new Uint32Array(conns);
+  const retired = new Retired();
+  const change = (n: number): void => {
+    const slot = slots[n] ?? 0;
+    if (slot !== 0) {
+      unmark(n);
+      wasm.indexRemove(slot, job.owner);
+      slots[n] = 0;
+      retired.add(slot);
+      return;
+    }
+    const taken = wasm.poolAlloc(job.owner);
+    if (taken === 0) return;
+    const { fwd, rev } = stressConn(0, n);
+    // Another tran id of each worker, as there would be.
+    writeKeys(view, taken, fwd, { ...rev, dstId: job.owner });
+    const found = wasm.indexInsert(taken, job.owner) >>> 0;
+    if (found === 0) {
+      mark(n);
+      slots[n] = taken;
+      return;
+    }
+    wasm.poolFree(taken);
+    writeKey(view, KEY_AT, fwd);
+    check(isKeyAtSlot(found), () => `conn ${n}: found is ${found}`);
+  };
+  inBursts(
+    () => change(random() % conns),
+    () => retired.reclaim(),
+  );
+  for (let n = 0; n < conns; n++) if (slots[n] !== 0) change(n);
+}
+
 /** Looks up stable conns, which must be found, and other workers', which may be but must be right. */
 function readIndex(): void {
   const stable = job.conns ?? 0;
@@ -171,6 +207,7 @@ const TASKS: Readonly<Record<WorkerJob['task'], () => void>> = {
     );
   },
   'churn-index': churnIndex,
+  'race-index': raceIndex,
   'read-index': readIndex,
 };
 

@@ -3,14 +3,14 @@ import type { TestDatapath } from './datapath.js';
 
 /** What a worker of a stress test does; tests/support/worker-tasks.ts has the tasks. */
 export interface WorkerJob {
-  readonly task: 'churn-pool' | 'churn-tran' | 'churn-index' | 'read-index';
+  readonly task: 'churn-pool' | 'churn-tran' | 'churn-index' | 'race-index' | 'read-index';
   /** Its number in locks and slots, from 1; its reader line is one less. */
   readonly owner: number;
   /** How long it runs; every task ends by itself. */
   readonly ms: number;
   /** Task churn-tran: the pool to take from. */
   readonly pool?: number;
-  /** Task churn-index: how many conns of its own it changes; read-index: how many are stable. */
+  /** How many conns churn-index has of its own, all race for, or read-index finds stable. */
   readonly conns?: number;
   readonly seed?: number;
 }
