@@ -345,12 +345,12 @@ test('a client that takes items slowly holds the daemon back', async () => {
       pump();
     },
     async (path) => {
-      const client = await ApiClient.connect(path, { timeoutMs: 100 });
+      const client = await ApiClient.connect(path, { timeoutMs: 1000 });
       let count = 0;
       for await (const _ of client.stream(CONNTRACK_LIST, {})) {
         if (count++ > 0) continue;
         // Longer than the time-out, which is the daemon's and not the client's own.
-        await new Promise((resolve) => setTimeout(resolve, 300));
+        await new Promise((resolve) => setTimeout(resolve, 1500));
         assert.ok(written < total / 4, `${written} items were sent ahead`);
       }
       assert.is(count, total);
