@@ -5,9 +5,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 demo=dist/scripts/demo.js
-# Somebody else's build is taken as it is.
-if [ ! -f "$demo" ] || [ ! -f build/release.wasm ] ||
-  [ -w dist ] && [ -n "$(find assembly src scripts tests -newer "$demo" -name '*.ts' -print -quit)" ]; then
+
+needs_build() {
+  if [ ! -f "$demo" ] || [ ! -f build/release.wasm ]; then return 0; fi
+  if [ ! -w dist ]; then return 1; fi # somebody else's build is taken as it is
+  [ -n "$(find assembly src scripts tests -newer "$demo" -name '*.ts' -print -quit)" ]
+}
+
+if needs_build; then
   echo 'Building...'
   npm run build --silent
 fi

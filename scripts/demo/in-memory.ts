@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startDaemon } from '../../src/host/daemon.js';
-import { createLog } from '../../src/host/log.js';
+import type { Log } from '../../src/host/log.js';
 import { type PairPeer, pairOpener } from '../../src/tun/pair.js';
 import { runCommand } from '../../tests/support/netns.js';
 import { buildIcmpEcho, buildUdp } from '../../tests/support/packets.js';
@@ -20,6 +20,13 @@ const GRCLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const LAN = '10.99.0.99';
 const WAN = '172.16.0.2';
 const OUTSIDE = '172.16.0.1';
+const COMPLAIN = (text: string) => process.stderr.write(`grout: ${text}\n`);
+const QUIET: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: COMPLAIN,
+  error: COMPLAIN,
+};
 const ANSWER_MS = 3000;
 const MAX_RAISED = 65536;
 
@@ -35,7 +42,7 @@ export async function showInMemory(): Promise<void> {
     openTun: pairOpener((name, [end]) => {
       if (end !== undefined) ends.set(name, end);
     }),
-    log: createLog((line) => process.stderr.write(line), false),
+    log: QUIET,
     onBug: (cause) => {
       throw cause;
     },
@@ -91,8 +98,17 @@ async function show(
   );
 
   heading('A TCP transfer, and max is raised while it runs');
-  const raise = grcli(`conntrack config set max ${MAX_RAISED}`);
-  const { sent, received } = await transfer({ lan, wan, client: LAN, server: WAN, until: raise });
+  const { sent, received, bytesBefore, bytesUntil } = await transfer({
+    lan,
+    wan,
+    client: LAN,
+    server: WAN,
+    meanwhile: () => grcli(`conntrack config set max ${MAX_RAISED}`),
+  });
+  check(
+    `it had ${bytesBefore} bytes before, ${bytesUntil} when max was raised, then went on`,
+    bytesBefore < bytesUntil && bytesUntil < received.bytes,
+  );
   note(`   sent     ${sent.bytes} bytes, sha256 ${sent.sha256}`);
   note(`   received ${received.bytes} bytes, sha256 ${received.sha256}`);
   check('every byte arrived', sent.bytes === received.bytes && sent.sha256 === received.sha256);

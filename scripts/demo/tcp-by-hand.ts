@@ -9,8 +9,8 @@ export interface TransferOptions {
   readonly wan: PairPeer;
   readonly client: string;
   readonly server: string;
-  /** The transfer goes on at least until this has happened. */
-  readonly until: Promise<void>;
+  /** Something to happen in the middle of the transfer: begun after some flights, awaited. */
+  readonly meanwhile: () => Promise<void>;
 }
 
 /** What one end counted. */
@@ -19,27 +19,29 @@ export interface Count {
   readonly sha256: string;
 }
 
+/** How a transfer went. */
+export interface Transfer {
+  readonly sent: Count;
+  readonly received: Count;
+  /** Bytes that had arrived when the event in the middle began, and when it was over. */
+  readonly bytesBefore: number;
+  readonly bytesUntil: number;
+}
+
 const CLIENT_PORT = 40001;
 const SERVER_PORT = 5001;
 const SEGMENT_BYTES = 1400;
 /** Segments in flight: less than a window of 65535 bytes. */
 const FLIGHT = 32;
-/** The transfer has at least this many flights. */
-const FLIGHTS_MIN = 40;
+/** Flights before something happens in the middle, and after it has happened. */
+const FLIGHTS_AROUND = 20;
 const ARRIVAL_MS = 3000;
 
 /** Opens a connection, sends numbered segments in flights that are acknowledged, and closes it. */
-export async function transfer(
-  options: TransferOptions,
-): Promise<{ sent: Count; received: Count }> {
-  const { lan, wan, client, server, until } = options;
+export async function transfer(options: TransferOptions): Promise<Transfer> {
+  const { lan, wan, client, server, meanwhile } = options;
   const sent = new Counter();
   const received = new Counter();
-  let isReached = false;
-  const reached = until.then(() => {
-    isReached = true;
-  });
-
   const fromClient = { src: client, dst: server, sport: CLIENT_PORT, dport: SERVER_PORT };
   let clientSeq = 1000;
   lan.send(buildTcp({ ...fromClient, seq: clientSeq++, flags: 'S', win: 65535 }));
@@ -57,7 +59,22 @@ export async function transfer(
   lan.send(clientSays('A'));
   await arrival(wan);
 
-  for (let flight = 0; flight < FLIGHTS_MIN || !isReached; flight++) {
+  let event = Promise.resolve();
+  let bytesBefore = 0;
+  let bytesUntil = 0;
+  let flightsLeft = Number.POSITIVE_INFINITY;
+  for (let flight = 0; flightsLeft > 0; flight++, flightsLeft--) {
+    if (flight === FLIGHTS_AROUND) {
+      bytesBefore = received.bytes;
+      event = meanwhile().then(() => {
+        bytesUntil = received.bytes;
+        flightsLeft = FLIGHTS_AROUND;
+      });
+      // A failure ends the transfer below; nobody listens before.
+      event.catch(() => {
+        flightsLeft = 0;
+      });
+    }
     for (let number = 0; number < FLIGHT; number++) {
       const payload = Buffer.alloc(SEGMENT_BYTES, `${flight}.${number} `);
       lan.send(clientSays('PA', payload));
@@ -68,7 +85,7 @@ export async function transfer(
     wan.send(serverSays('A'));
     await arrival(lan);
   }
-  await reached;
+  await event;
 
   lan.send(clientSays('FA'));
   clientSeq++;
@@ -78,13 +95,17 @@ export async function transfer(
   await arrival(lan);
   lan.send(clientSays('A'));
   await arrival(wan);
-  return { sent: sent.result(), received: received.result() };
+  return { sent: sent.result(), received: received.result(), bytesBefore, bytesUntil };
 }
 
 /** Counts and digests a stream. */
 class Counter {
   readonly #hash = createHash('sha256');
   #bytes = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
 
   add(data: Uint8Array): void {
     this.#hash.update(data);
