@@ -207,8 +207,8 @@ test('never gives one place to the entries of two workers', async () => {
   // Nine buckets for 96 keys: most entries lie outside their homes, whose locks do not guard them.
   buildIndexHeader(path.shared, 0, 30);
   const results = await runWorkers(path, [
-    { task: 'churn-index', owner: 1, ms: 700, conns: 24 },
-    { task: 'churn-index', owner: 2, ms: 700, conns: 24 },
+    { task: 'churn-index', owner: 1, ms: 1500, conns: 24 },
+    { task: 'churn-index', owner: 2, ms: 1500, conns: 24 },
   ]);
   for (const { errors, operations, first } of results) {
     assert.is(errors, 0, first);
@@ -221,8 +221,8 @@ test('gives two workers that insert the same key one conn', async () => {
   // Few conns, so that they meet, in an index that overflows.
   buildIndexHeader(path.shared, 0, 30);
   const results = await runWorkers(path, [
-    { task: 'race-index', owner: 1, ms: 700, conns: 24 },
-    { task: 'race-index', owner: 2, ms: 700, conns: 24 },
+    { task: 'race-index', owner: 1, ms: 1500, conns: 24 },
+    { task: 'race-index', owner: 2, ms: 1500, conns: 24 },
   ]);
   for (const { errors, operations, first } of results) {
     assert.is(errors, 0, first);
