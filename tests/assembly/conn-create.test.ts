@@ -3,16 +3,28 @@ import * as assert from 'uvu/assert';
 import {
   CTL_POOL_MAX,
   DROP_INDEX_FULL,
+  DROP_NO_CONN,
   DROP_TABLE_FULL,
   DROP_TRAN_IDS_EXHAUSTED,
+  STATE_NEW,
   TRAN_HEADER_SIZE,
   TRAN_HEADERS_BASE,
   TRAN_LOWEST_PORT,
   TRAN_USED,
+  VERDICT_DROP,
   VERDICT_FORWARD,
 } from '../../assembly/layout.js';
-import { buildIcmpEcho, buildUdp } from '../support/packets.js';
-import { INSIDE, SHARED_POOLS, TestGateway } from '../support/test-gateway.js';
+import { buildIcmpEcho, buildTcp, buildUdp } from '../support/packets.js';
+import {
+  host,
+  INSIDE,
+  OTHER_POOLS,
+  OUTSIDE,
+  POLICIES,
+  ROUTES,
+  SHARED_POOLS,
+  TestGateway,
+} from '../support/test-gateway.js';
 
 const OUT = { src: '10.99.0.5', dst: '192.0.2.9' };
 const PORTS = { sport: 40000, dport: 53 };
@@ -56,6 +68,63 @@ test('refuses a conn that finds no place in the index, and gives slot and id bac
     assert.is(gateway.tranUsed(SHARED_POOLS.udp), gateway.connCount);
   }
   assert.ok(isFull);
+});
+
+test('a conn notes what it was made by', async () => {
+  const gateway = await TestGateway.open();
+  const { clock } = gateway.datapath;
+  const sources = ['10.99.0.5', '10.98.0.5', '10.97.0.5'];
+  const packets = sources.flatMap((src) => [
+    buildUdp({ ...OUT, ...PORTS, src }),
+    buildTcp({ ...OUT, ...PORTS, src, flags: 'S' }),
+    buildIcmpEcho({ ...OUT, src, type: 8 }, 77, 1),
+  ]);
+  const pools = [SHARED_POOLS, SHARED_POOLS, OTHER_POOLS];
+  for (const [n, packet] of packets.entries()) {
+    clock.advance(1n);
+    gateway.decideOne({ iface: INSIDE, packet });
+    const policy = Math.floor(n / 3);
+    const { udp, tcp, icmp } = pools[policy] ?? SHARED_POOLS;
+    assert.equal(gateway.conn(n + 1), {
+      state: STATE_NEW,
+      flags: 0,
+      lastUpdateNs: clock.nowNs,
+      policyId: 11 + policy,
+      tranPool: [udp, tcp, icmp][n % 3],
+    });
+  }
+});
+
+test('the policy with the longest prefix makes the conn, whatever their lengths', async () => {
+  const gateway = await TestGateway.open();
+  const prefixes = ['0.0.0.0/0', '10.0.0.0/8', '10.99.0.0/24', '10.99.0.128/25', '10.99.0.200/32'];
+  const policies = prefixes.map((prefix, n) => {
+    const [network = '', prefixLength] = prefix.split('/');
+    const replace = host('172.16.0.1');
+    const fields = { network: host(network), prefixLength: Number(prefixLength), replace };
+    return { id: 20 + n, ifaceId: OUTSIDE, ...fields, pools: SHARED_POOLS };
+  });
+  await gateway.publish({ policies });
+  const sources = ['192.0.2.77', '10.50.0.5', '10.99.0.5', '10.99.0.201', '10.99.0.200'];
+  for (const [n, src] of sources.entries()) {
+    gateway.decideOne({ iface: INSIDE, packet: buildUdp({ ...OUT, ...PORTS, src }) });
+    assert.is(gateway.conn(n + 1).policyId, 20 + n, src);
+  }
+});
+
+test("begins no conn by a key that is another's reply", async () => {
+  const gateway = await TestGateway.open();
+  const inside = { ...PORTS, src: '10.97.0.5', dst: '192.0.2.9' };
+  assert.is(gateway.decideOne({ iface: INSIDE, packet: buildUdp(inside) }).outIface, OUTSIDE);
+  // The outside address becomes a host's, and what was remote is now translated.
+  await gateway.publish({
+    routes: ROUTES.filter(({ network }) => network !== host('172.16.0.9')),
+    policies: POLICIES.map((policy) => ({ ...policy, network: host('192.0.2.0') })),
+  });
+  const reply = { src: '192.0.2.9', dst: '172.16.0.9', sport: PORTS.dport, dport: PORTS.sport };
+  const departure = gateway.decideOne({ iface: OUTSIDE, packet: buildUdp(reply) });
+  assert.equal([departure.verdict, departure.reason], [VERDICT_DROP, DROP_NO_CONN]);
+  assert.equal([gateway.connCount, gateway.tranUsed(SHARED_POOLS.udp)], [1, 0]);
 });
 
 test.run();

@@ -21,7 +21,15 @@ import {
   buildUdp,
   buildVnet,
 } from '../support/packets.js';
-import { INSIDE, NARROW, OUTSIDE, TestGateway, UNNUMBERED } from '../support/test-gateway.js';
+import {
+  type Arrival,
+  IFACES,
+  INSIDE,
+  NARROW,
+  OUTSIDE,
+  TestGateway,
+  UNNUMBERED,
+} from '../support/test-gateway.js';
 
 const HOST = '10.99.0.5';
 const OUT = { src: HOST, dst: '192.0.2.9' };
@@ -119,6 +127,27 @@ const CASES: readonly Case[] = [
     quoted: buildTcp({ ...NOWHERE, ...PORTS, flags: 'A' }, Buffer.from('odd')),
   },
   {
+    name: 'a first fragment said to have a partial checksum, which is left alone',
+    reason: DROP_NO_ROUTE,
+    packet: buildUdp({ ...NOWHERE, ...PORTS, mf: true }, Buffer.from('fragment')),
+    vnet: buildVnet({ flags: NEEDS_CSUM, csumStart: 20, csumOffset: 6 }),
+    error: UNREACHABLE,
+  },
+  {
+    name: 'half a UDP header said to have a partial checksum',
+    reason: DROP_NO_ROUTE,
+    packet: buildIpv4({ ...NOWHERE, proto: 17 }, Buffer.alloc(7, 1)),
+    vnet: buildVnet({ flags: NEEDS_CSUM, csumStart: 20, csumOffset: 6 }),
+    error: UNREACHABLE,
+  },
+  {
+    name: 'half a TCP header said to have a partial checksum',
+    reason: DROP_NO_ROUTE,
+    packet: buildIpv4({ ...NOWHERE, proto: 6 }, Buffer.alloc(19, 1)),
+    vnet: buildVnet({ flags: NEEDS_CSUM, csumStart: 20, csumOffset: 16 }),
+    error: UNREACHABLE,
+  },
+  {
     name: 'a segment that offload would have cut, whose checksum is left alone',
     reason: DROP_NO_ROUTE,
     packet: buildTcp({ ...NOWHERE, ...PORTS, flags: 'A', checksum: 'partial' }, Buffer.alloc(500)),
@@ -163,8 +192,22 @@ test('tells an outside host by the address of the interface that it came in by',
   assert.equal(answer.packet, buildIcmpError(error, packet), 'it quotes the packet as it came');
 });
 
+test('quotes no more than fits the interface, and nothing where a whole header would not', async () => {
+  const own = await TestGateway.open();
+  const packet = buildUdp({ ...NOWHERE, ...PORTS }, Buffer.alloc(600));
+  const withMtu = async (mtu: number) => {
+    const ifaces = IFACES.map((iface) => (iface.id === INSIDE ? { ...iface, mtu } : iface));
+    await own.publish({ ifaces });
+    return own.decideOne({ iface: INSIDE, packet });
+  };
+  const cut = buildIcmpError({ ...ERROR, ...UNREACHABLE }, packet.subarray(0, 272));
+  assert.equal((await withMtu(300)).packet, cut);
+  assert.is((await withMtu(96)).packet.length, 96);
+  assert.is((await withMtu(95)).verdict, VERDICT_DROP);
+});
+
 /** Packets that no error is sent about, each with the interface that it arrives on. */
-const SILENT: readonly { name: string; reason: number; iface: number; packet: Buffer }[] = [
+const SILENT: readonly (Arrival & { readonly name: string; readonly reason: number })[] = [
   {
     name: 'an ICMP error',
     reason: DROP_NO_ROUTE,
@@ -182,6 +225,8 @@ const SILENT: readonly { name: string; reason: number; iface: number; packet: Bu
     reason: DROP_NO_ROUTE,
     iface: INSIDE,
     packet: buildIpv4({ ...NOWHERE, proto: 1 }),
+    // What lies behind the packet looks like an echo reply.
+    trailer: Buffer.alloc(8),
   },
   {
     name: 'a later fragment',
@@ -221,11 +266,11 @@ const SILENT: readonly { name: string; reason: number; iface: number; packet: Bu
   },
 ];
 
-for (const { name, reason, iface, packet } of SILENT)
+for (const { name, reason, ...arrival } of SILENT)
   test(`is silent about ${name}`, () => {
-    const departure = gateway.decideOne({ iface, packet });
+    const departure = gateway.decideOne(arrival);
     assert.equal([departure.verdict, departure.reason], [VERDICT_DROP, reason]);
-    assert.equal(departure.packet, packet);
+    assert.equal(departure.packet, arrival.packet);
     assert.is(gateway.counter(COUNT_ICMP_SENT) + gateway.counter(COUNT_ICMP_LIMITED), 0);
   });
 

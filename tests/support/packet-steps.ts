@@ -49,7 +49,7 @@ export interface PacketSteps {
 }
 
 /** Where the tests put their bytes: a ring that no worker uses. */
-export const BENCH = RINGS_BASE;
+const BENCH = RINGS_BASE;
 const DIRT = 0xa5;
 
 /** The steps, and a bench of memory to lay packets on. */

@@ -11,7 +11,9 @@ import {
   CONN_FLAGS,
   CONN_LAST_UPDATE,
   CONN_LIFE,
+  CONN_POLICY,
   CONN_STATE,
+  CONN_TRAN_POOL,
   COUNTERS_BASE,
   COUNTERS_IFACES,
   COUNTERS_SIZE,
@@ -48,7 +50,7 @@ import {
 } from '../../assembly/layout.js';
 import { Qsbr } from '../../src/host/qsbr.js';
 import type { RouteRecord } from '../../src/host/route-trie.js';
-import { type PolicyRecord, Tables } from '../../src/host/tables.js';
+import { type PolicyRecord, Tables, type TablesInput } from '../../src/host/tables.js';
 import { connAddr } from './conns.js';
 import { type DatapathOptions, type TestDatapath, testDatapath } from './datapath.js';
 import { addressBytes } from './packets.js';
@@ -64,13 +66,13 @@ export const SHARED_POOLS = { tcp: 0, udp: 1, icmp: 2 };
 export const OTHER_POOLS = { tcp: 3, udp: 4, icmp: 5 };
 
 /** 10.97.0.0/24 gets an address that is not the gateway's own. */
-const POLICIES: readonly PolicyRecord[] = [
+export const POLICIES: readonly PolicyRecord[] = [
   { id: 11, ...inside('10.99.0.0'), replace: host('172.16.0.1'), pools: SHARED_POOLS },
   { id: 12, ...inside('10.98.0.0'), replace: host('172.16.0.1'), pools: SHARED_POOLS },
   { id: 13, ...inside('10.97.0.0'), replace: host('172.16.0.9'), pools: OTHER_POOLS },
 ];
 
-const ROUTES: readonly RouteRecord[] = [
+export const ROUTES: readonly RouteRecord[] = [
   route('172.16.0.0', 24, OUTSIDE),
   route('172.16.0.1', 32, OUTSIDE, ROUTE_F_LOCAL | ROUTE_F_NAT),
   route('172.16.0.9', 32, OUTSIDE, ROUTE_F_NAT),
@@ -86,7 +88,7 @@ const ROUTES: readonly RouteRecord[] = [
   route('10.70.0.0', 24, UNNUMBERED),
 ];
 
-const IFACES = [
+export const IFACES = [
   { id: OUTSIDE, isUp: true, mtu: 1500, addr: host('172.16.0.1'), queues: [7] },
   { id: INSIDE, isUp: true, mtu: 1500, addr: host('10.99.0.1'), queues: [8] },
   { id: NARROW, isUp: true, mtu: 600, addr: host('10.50.0.1'), queues: [9] },
@@ -123,29 +125,38 @@ export interface ConnState {
   readonly state: number;
   readonly flags: number;
   readonly lastUpdateNs: bigint;
+  readonly policyId: number;
+  readonly tranPool: number;
 }
 
 /** The gateway of one test. */
 export class TestGateway {
   readonly datapath: TestDatapath;
+  readonly #tables: Tables;
 
   private constructor(datapath: TestDatapath) {
     this.datapath = datapath;
+    this.#tables = new Tables(datapath.shared, new Qsbr(datapath.shared));
   }
 
   /** Returns a gateway with its tables published. */
   static async open(options: DatapathOptions = {}): Promise<TestGateway> {
     const datapath = testDatapath(options);
-    const { shared, view } = datapath;
+    const { view } = datapath;
     for (const { tcp, udp, icmp } of [SHARED_POOLS, OTHER_POOLS]) {
       view.setUint32(poolHeader(tcp) + TRAN_LOWEST, TRAN_LOWEST_PORT, true);
       view.setUint32(poolHeader(udp) + TRAN_LOWEST, TRAN_LOWEST_PORT, true);
       view.setUint32(poolHeader(icmp) + TRAN_LOWEST, TRAN_LOWEST_ICMP_ID, true);
     }
-    const tables = new Tables(shared, new Qsbr(shared));
-    const wake = () => undefined;
-    await tables.publish({ ifaces: IFACES, policies: POLICIES, routes: ROUTES }, wake);
-    return new TestGateway(datapath);
+    const gateway = new TestGateway(datapath);
+    await gateway.publish({});
+    return gateway;
+  }
+
+  /** Publishes the tables with some of their parts changed. */
+  async publish(changes: Partial<TablesInput>): Promise<void> {
+    const tables = { ifaces: IFACES, policies: POLICIES, routes: ROUTES, ...changes };
+    await this.#tables.publish(tables, () => undefined);
   }
 
   /** Decides all `arrivals` in one burst at the manual clock's time. The ring is dirty before. */
@@ -206,6 +217,8 @@ export class TestGateway {
       state: view.getUint8(at + CONN_STATE),
       flags: view.getUint8(at + CONN_FLAGS),
       lastUpdateNs: view.getBigInt64(at + CONN_LAST_UPDATE, true),
+      policyId: view.getUint32(at + CONN_POLICY, true),
+      tranPool: view.getUint16(at + CONN_TRAN_POOL, true),
     };
   }
 
@@ -249,7 +262,13 @@ function poolHeader(pool: number): number {
   return TRAN_HEADERS_BASE + pool * TRAN_HEADER_SIZE;
 }
 
-function route(network: string, prefixLength: number, ifaceId: number, flags = 0): RouteRecord {
+/** Returns a route as the tables have it; ROUTE_F_* in `flags`. */
+export function route(
+  network: string,
+  prefixLength: number,
+  ifaceId: number,
+  flags = 0,
+): RouteRecord {
   return { network: host(network), prefixLength, flags, ifaceId };
 }
 
@@ -258,6 +277,6 @@ function inside(network: string): Pick<PolicyRecord, 'ifaceId' | 'network' | 'pr
 }
 
 /** Returns an address as a number in host order. */
-function host(address: string): number {
+export function host(address: string): number {
   return addressBytes(address).readUInt32BE();
 }
