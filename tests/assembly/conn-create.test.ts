@@ -6,6 +6,7 @@ import {
   DROP_NO_CONN,
   DROP_TABLE_FULL,
   DROP_TRAN_IDS_EXHAUSTED,
+  MAX_BURST,
   STATE_NEW,
   TRAN_HEADER_SIZE,
   TRAN_HEADERS_BASE,
@@ -14,7 +15,9 @@ import {
   VERDICT_DROP,
   VERDICT_FORWARD,
 } from '../../assembly/layout.js';
+import { printedSeed } from '../support/datapath.js';
 import { buildIcmpEcho, buildTcp, buildUdp } from '../support/packets.js';
+import { RACE_ROUNDS, RACERS } from '../support/race-burst.js';
 import {
   host,
   INSIDE,
@@ -25,6 +28,7 @@ import {
   SHARED_POOLS,
   TestGateway,
 } from '../support/test-gateway.js';
+import { runWorkers } from '../support/workers.js';
 
 const OUT = { src: '10.99.0.5', dst: '192.0.2.9' };
 const PORTS = { sport: 40000, dport: 53 };
@@ -125,6 +129,24 @@ test("begins no conn by a key that is another's reply", async () => {
   const departure = gateway.decideOne({ iface: OUTSIDE, packet: buildUdp(reply) });
   assert.equal([departure.verdict, departure.reason], [VERDICT_DROP, DROP_NO_CONN]);
   assert.equal([gateway.connCount, gateway.tranUsed(SHARED_POOLS.udp)], [1, 0]);
+});
+
+test('workers that begin the same conns at the same time share them', async () => {
+  const gateway = await TestGateway.open({ ceiling: 8192 });
+  const seed = printedSeed('conn create race');
+  const jobs = Array.from({ length: RACERS }, (_, n) => ({
+    task: 'race-burst' as const,
+    owner: n + 1,
+    ms: 0,
+    seed: seed + n,
+  }));
+  for (const { errors, first } of await runWorkers(gateway.datapath, jobs)) {
+    assert.is(first, '');
+    assert.is(errors, 0);
+  }
+  // Whoever came second has given back what it took.
+  const begun = RACE_ROUNDS * MAX_BURST;
+  assert.equal([gateway.connCount, gateway.tranUsed(SHARED_POOLS.udp)], [begun, begun]);
 });
 
 test.run();

@@ -5,6 +5,7 @@ import { type SharedMemory, viewMemory } from '../../src/host/memory.js';
 import { Qsbr } from '../../src/host/qsbr.js';
 import { connAddr, type TestKey, writeKey, writeKeys } from './conns.js';
 import { type DatapathSteps, instantiateSteps, ManualClock, seededRandom } from './datapath.js';
+import { raceBurst } from './race-burst.js';
 import { stressConn } from './stress-conns.js';
 import type { WorkerJob, WorkerResult } from './workers.js';
 
@@ -207,6 +208,7 @@ const TASKS: Readonly<Record<WorkerJob['task'], () => void>> = {
     );
   },
   'churn-index': churnIndex,
+  'race-burst': () => raceBurst({ worker: job.owner - 1, shared, wasm, check }),
   'race-index': raceIndex,
   'read-index': readIndex,
 };

@@ -3,10 +3,16 @@ import type { TestDatapath } from './datapath.js';
 
 /** What a worker of a stress test does; tests/support/worker-tasks.ts has the tasks. */
 export interface WorkerJob {
-  readonly task: 'churn-pool' | 'churn-tran' | 'churn-index' | 'race-index' | 'read-index';
+  readonly task:
+    | 'churn-pool'
+    | 'churn-tran'
+    | 'churn-index'
+    | 'race-burst'
+    | 'race-index'
+    | 'read-index';
   /** Its number in locks and slots, from 1; its reader line is one less. */
   readonly owner: number;
-  /** How long it runs; every task ends by itself. */
+  /** How long it runs; every task ends by itself. Task race-burst runs for its rounds. */
   readonly ms: number;
   /** Task churn-tran: the pool to take from. */
   readonly pool?: number;
