@@ -57,6 +57,14 @@ const RULES = [
     ],
   },
   {
+    applies: (path) => path === 'docs/operations.md',
+    check: ({ text }) =>
+      [...readFileSync(join(ROOT, 'src/host/reasons.ts'), 'utf8').matchAll(/: '(\w+)',$/gm)]
+        .map(([, name]) => (name.startsWith('tcp_ignored_') ? name : `drop_${name}`))
+        .filter((name) => !text.includes(`\`${name}\``))
+        .map((name) => `the counter ${name} is not explained`),
+  },
+  {
     applies: (path) => path === 'package.json',
     check: ({ text }) => {
       const { dependencies, devDependencies } = JSON.parse(text);
