@@ -34,7 +34,7 @@ const GONE: ReadonlySet<string> = new Set(['EAGAIN', 'EPIPE', 'ECONNRESET']);
 const NO_OFFLOAD = new Uint8Array(VNET_SIZE);
 
 /** A packet and the virtio_net_hdr (10 bytes) that came before it. */
-export interface PairPacket {
+interface PairPacket {
   readonly vnet: Uint8Array;
   readonly packet: Uint8Array;
 }

@@ -1,6 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
+  COUNT_BURSTS,
+  COUNT_FORWARDED,
   CTX_BASE,
   CTX_DEAD,
   DROP_TOO_SHORT,
@@ -10,7 +12,17 @@ import {
   IFACE_TX_ERRORS,
   IFACE_TX_PACKETS,
 } from '../../../assembly/layout.js';
-import { waitUntil } from '../../support/datapath-rig.js';
+import {
+  AF_UNIX,
+  closeFd,
+  O_CLOEXEC,
+  O_NONBLOCK,
+  openSocketPair,
+  SOCK_SEQPACKET,
+  writeFd,
+} from '../../../src/tun/sys.js';
+import { DatapathRig, waitUntil } from '../../support/datapath-rig.js';
+import { buildUdp } from '../../support/packets.js';
 import {
   checkForwards,
   cpuMsDuring,
@@ -83,6 +95,45 @@ test(
     assert.ok(position >= 0 && position <= 64, `it came out as number ${position}`);
   }),
 );
+
+test(
+  'large packets come in small bursts, which stay in cache',
+  withBench(async (bench) => {
+    const { rig } = bench;
+    const [left, right] = [bench.open(LEFT), bench.open(RIGHT)];
+    let sent = 0;
+    while (sent < 30 && left.peer.send(udp(LEFT, RIGHT, Buffer.alloc(60_000)))) sent++;
+    assert.ok(sent > 3, `${sent} packets fitted`);
+    await rig.publish([left.port, right.port]);
+    for (let packet = 0; packet < sent; packet++)
+      assert.ok((await right.peer.next(3000)) !== undefined);
+    // The third packet of 60 KB is the one that exceeds 128 KiB.
+    assert.ok(rig.counter(COUNT_BURSTS) >= sent / 3, `${rig.counter(COUNT_BURSTS)} for ${sent}`);
+  }),
+);
+
+test('a worker that never sleeps lets grace periods pass', async () => {
+  const rig = new DatapathRig();
+  // What leaves one interface arrives on the other, until its time to live is up.
+  const [near, far] = openSocketPair(AF_UNIX, SOCK_SEQPACKET | O_NONBLOCK | O_CLOEXEC);
+  try {
+    const left = { id: LEFT, mtu: 1500, queues: [near] };
+    const right = { id: RIGHT, mtu: 1500, queues: [far] };
+    await rig.publish([left, right]);
+    const ends = { src: '10.2.0.1', dst: '10.3.0.1', sport: 1, dport: 2 };
+    const packet = Buffer.concat([Buffer.alloc(10), buildUdp({ ...ends, ttl: 255 })]);
+    const circling = 200;
+    for (let sent = 0; sent < circling; sent++) assert.is(writeFd(far, packet), packet.length);
+    await waitUntil('packets that circle', () => rig.counter(COUNT_FORWARDED) > circling);
+    await rig.publish([left, right]);
+    const forwarded = rig.counter(COUNT_FORWARDED);
+    assert.ok(forwarded < circling * 254, `${forwarded} hops: the worker was already asleep`);
+  } finally {
+    await rig.close();
+    closeFd(near);
+    closeFd(far);
+  }
+});
 
 test(
   'a queue that is full loses packets, which are counted; nothing waits for it',
