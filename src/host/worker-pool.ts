@@ -125,7 +125,10 @@ class WorkerSlot {
     const grace = setTimeout(STOP_GRACE_MS, false, { ref: false });
     const isEnded = await Promise.race([this.#ended.then(() => true), grace]);
     if (!isEnded) {
-      this.#options.log.error(`worker ${this.#worker} did not stop: its thread is terminated`);
+      // It is stuck, or a loaded machine has not even let it come up.
+      this.#options.log.warn(
+        `worker ${this.#worker} did not stop within ${STOP_GRACE_MS} ms: its thread is terminated`,
+      );
       await this.#thread?.terminate();
     }
     await this.#ended;

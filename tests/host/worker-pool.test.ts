@@ -33,9 +33,14 @@ test(
     const { rig } = bench;
     const [left, right] = [bench.open(LEFT), bench.open(RIGHT)];
     await rig.publish([left.port]);
-    await setTimeout(200);
+    for (const peer of left.peers) {
+      // Its own subnet: the packet comes back, so the worker has come up.
+      assert.ok(peer.send(udp(LEFT, LEFT, Buffer.from('up'))));
+      assert.ok((await peer.next(3000)) !== undefined);
+    }
     const cpuMs = await cpuMsDuring(1000);
-    assert.ok(cpuMs < 50, `${cpuMs} ms of processor time in a second`);
+    // A worker that spins takes all that it can get. The rest is the test's own event loop.
+    assert.ok(cpuMs < 100, `${cpuMs} ms of processor time in a second`);
     for (let worker = 0; worker < MAX_WORKERS; worker++)
       assert.is(rig.shared.u64[(READERS_BASE + worker * 128) >>> 3], BigInt(READER_OFFLINE));
     // A poll of the former tables would sleep for up to a second.
