@@ -2,10 +2,11 @@
 # Builds everything from nothing: both WebAssembly targets, then the JavaScript.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+PATH="$PWD/node_modules/.bin:$PATH"
 # tsc leaves the outputs of deleted sources behind, and a deleted test must not keep running.
 rm -rf dist build
 for target in debug release; do
-  npx --no-install asc assembly/index.ts --target "$target"
+  asc assembly/index.ts --target "$target"
 done
-npx --no-install tsc
+tsc
 chmod +x dist/src/host/main.js dist/src/cli/main.js

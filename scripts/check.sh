@@ -3,6 +3,7 @@
 # `--long` gives random and stress tests their long run. The last line is `N passed, N failed`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+PATH="$PWD/node_modules/.bin:$PATH"
 
 step() {
   printf '\n== %s\n' "$1"
@@ -11,11 +12,11 @@ step() {
 step 'build: both WebAssembly targets and TypeScript, from nothing'
 scripts/build.sh
 step 'lint and format'
-npx --no-install biome check --error-on-warnings .
+biome check --error-on-warnings .
 step 'repository rules'
 node scripts/check-repo.mjs
 step 'dead code'
-npx --no-install knip --treat-config-hints-as-errors
+knip --treat-config-hints-as-errors
 step 'package: pack, install without a compiler, run'
 scripts/check-package.sh
 step 'tests'
