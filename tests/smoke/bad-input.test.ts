@@ -7,16 +7,12 @@ import { runCommand } from '../support/netns.js';
 const CONNS = 12;
 const NO_SOCKET = '/nonexistent/grout.sock';
 
-const test = suite<{ lab: Lab }>('bad-input');
+const lab = await Lab.open();
+await lab.wanHost.call('tcpListen', 2030);
+for (let i = 0; i < CONNS; i++) await lab.lanHost.call('tcpConnect', WAN_HOST, 2030);
+const test = suite('bad-input');
 
-test.before(async (context) => {
-  const lab = await Lab.open();
-  context.lab = lab;
-  await lab.wanHost.call('tcpListen', 2030);
-  for (let i = 0; i < CONNS; i++) await lab.lanHost.call('tcpConnect', WAN_HOST, 2030);
-});
-
-test.after(async ({ lab }) => {
+test.after(async () => {
   await lab.close();
 });
 
@@ -69,7 +65,7 @@ const REFUSED: readonly { words: string; says: RegExp }[] = [
 ];
 
 for (const { words, says } of REFUSED) {
-  test(`refused, and nothing is changed: ${words}`, async ({ lab }) => {
+  test(`refused, and nothing is changed: ${words}`, async () => {
     const before = await everything(lab.gateway);
     const { status, stderr } = await lab.gateway.cli(words);
     assert.is(status, 1, stderr);
@@ -78,13 +74,13 @@ for (const { words, says } of REFUSED) {
   });
 }
 
-test('a zero keeps the present value', async ({ lab }) => {
+test('a zero keeps the present value', async () => {
   const before = await lab.gateway.do('conntrack config show');
   await lab.gateway.do('conntrack config set max 0 closed-timeout 0 time-wait-timeout 0');
   assert.is(await lab.gateway.do('conntrack config show'), before);
 });
 
-test('a full table refuses new connections and keeps the old ones', async ({ lab }) => {
+test('a full table refuses new connections and keeps the old ones', async () => {
   await lab.gateway.do(`conntrack config set max ${CONNS}`);
   const fails = await lab.lanHost.call('tcpConnect', WAN_HOST, 2030, 500).then(
     () => false,

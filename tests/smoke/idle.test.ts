@@ -10,17 +10,14 @@ const SETTLE_MS = 1500;
 const MAX_CPU_SHARE = 0.01;
 const MAX_RSS_KB = 150 * 1024;
 
-const test = suite<{ lab: Lab }>('idle');
+const lab = await Lab.open();
+const test = suite('idle');
 
-test.before(async (context) => {
-  context.lab = await Lab.open();
-});
-
-test.after(async ({ lab }) => {
+test.after(async () => {
   await lab.close();
 });
 
-test('an idle gateway takes under 1 % of a CPU and 150 MB', async ({ lab }) => {
+test('an idle gateway takes under 1 % of a CPU and 150 MB', async () => {
   await lab.lan.exec('ping', ['-c', '2', '-i', '0.1', '-W', '2', WAN_HOST]);
   const { pid } = lab.gateway;
   await delay(SETTLE_MS);

@@ -18,13 +18,10 @@ const TIMEOUTS = {
 /** Ageing ticks once a second; what is seen goes through grcli, on a machine that is not idle. */
 const LATE_SEC = 2;
 
-const test = suite<{ lab: Lab }>('life-cycle');
+const lab = await Lab.open();
+const test = suite('life-cycle');
 
-test.before(async (context) => {
-  context.lab = await Lab.open();
-});
-
-test.after(async ({ lab }) => {
+test.after(async () => {
   await lab.close();
 });
 
@@ -33,7 +30,7 @@ interface Pair {
   readonly server: TcpInfo;
 }
 
-async function open(lab: Lab, port: number): Promise<Pair> {
+async function open(port: number): Promise<Pair> {
   const listener = await lab.wanHost.call('tcpListen', port);
   const client = await lab.lanHost.call('tcpConnect', WAN_HOST, port);
   const server = await lab.wanHost.call('tcpAccept', listener);
@@ -45,38 +42,38 @@ const isTo =
   ({ fwd }: Conn) =>
     fwd.dport === port;
 
-function reaches(lab: Lab, port: number, state: string): Promise<Conn> {
+function reaches(port: number, state: string): Promise<Conn> {
   return eventually(`conn to port ${port} in ${state}`, async () =>
     (await lab.gateway.conns(isTo(port))).find((conn) => conn.state === state),
   );
 }
 
-test('the client closes first: fin_wait, then time_wait', async ({ lab }) => {
-  const { client, server } = await open(lab, 3001);
-  await reaches(lab, 3001, 'established');
+test('the client closes first: fin_wait, then time_wait', async () => {
+  const { client, server } = await open(3001);
+  await reaches(3001, 'established');
   await lab.lanHost.call('tcpFinish', client.id);
-  await reaches(lab, 3001, 'fin_wait');
+  await reaches(3001, 'fin_wait');
   await lab.wanHost.call('tcpSend', server.id, 'still open this way');
   assert.is(await lab.lanHost.call('tcpReceive', client.id, 19), 'still open this way');
   await lab.wanHost.call('tcpFinish', server.id);
   assert.is(await lab.lanHost.call('tcpEnding', client.id), 'end');
-  await reaches(lab, 3001, 'time_wait');
+  await reaches(3001, 'time_wait');
 });
 
-test('the server closes first: close_wait, then time_wait', async ({ lab }) => {
-  const { client, server } = await open(lab, 3002);
+test('the server closes first: close_wait, then time_wait', async () => {
+  const { client, server } = await open(3002);
   await lab.wanHost.call('tcpFinish', server.id);
-  await reaches(lab, 3002, 'close_wait');
+  await reaches(3002, 'close_wait');
   await lab.lanHost.call('tcpSend', client.id, 'still open this way');
   assert.is(await lab.wanHost.call('tcpReceive', server.id, 19), 'still open this way');
   await lab.lanHost.call('tcpFinish', client.id);
-  await reaches(lab, 3002, 'time_wait');
+  await reaches(3002, 'time_wait');
 });
 
 for (const [number, end] of ['client', 'server'].entries()) {
   const port = 3003 + number;
-  test(`a RST of the ${end} closes`, async ({ lab }) => {
-    const { client, server } = await open(lab, port);
+  test(`a RST of the ${end} closes`, async () => {
+    const { client, server } = await open(port);
     if (end === 'client') await lab.lanHost.call('tcpReset', client.id);
     else await lab.wanHost.call('tcpReset', server.id);
     const ending =
@@ -84,29 +81,29 @@ for (const [number, end] of ['client', 'server'].entries()) {
         ? lab.wanHost.call('tcpEnding', server.id)
         : lab.lanHost.call('tcpEnding', client.id);
     assert.is(await ending, 'error ECONNRESET');
-    await reaches(lab, port, 'closed');
+    await reaches(port, 'closed');
   });
 }
 
-test('a refused connection is closed by the RST', async ({ lab }) => {
+test('a refused connection is closed by the RST', async () => {
   let message = '';
   await lab.lanHost.call('tcpConnect', WAN_HOST, 3005).catch((error: Error) => {
     message = error.message;
   });
   assert.is(message, 'ECONNREFUSED');
-  await reaches(lab, 3005, 'closed');
+  await reaches(3005, 'closed');
 });
 
-test('a conn expires in the time of its own state', async ({ lab }) => {
+test('a conn expires in the time of its own state', async () => {
   await lab.gateway.do('conntrack flush');
   const words = Object.entries(TIMEOUTS).map(([name, sec]) => `${name} ${sec}`);
   await lab.gateway.do(`conntrack config set ${words.join(' ')}`);
 
-  const closed = await open(lab, 3010);
-  const finWait = await open(lab, 3012);
-  const closeWait = await open(lab, 3013);
-  const timeWait = await open(lab, 3014);
-  await open(lab, 3015);
+  const closed = await open(3010);
+  const finWait = await open(3012);
+  const closeWait = await open(3013);
+  const timeWait = await open(3014);
+  await open(3015);
   const udp = await lab.lanHost.call('udpBind', 0);
   await lab.wanHost.call('udpBind', 3016, true);
 

@@ -4,13 +4,10 @@ import { GRCLI } from '../support/gateway.js';
 import { Lab, WAN_HOST } from '../support/lab.js';
 import { runCommand } from '../support/netns.js';
 
-const test = suite<{ lab: Lab }>('man-page');
+const lab = await Lab.open();
+const test = suite('man-page');
 
-test.before(async (context) => {
-  context.lab = await Lab.open();
-});
-
-test.after(async ({ lab }) => {
+test.after(async () => {
   await lab.close();
 });
 
@@ -48,14 +45,14 @@ half-close-timeout 120
 time-wait-timeout 30
 ${MODES}`;
 
-test('a new gateway has the documented settings and no conn', async ({ lab }) => {
+test('a new gateway has the documented settings and no conn', async () => {
   assert.is(await lab.gateway.do('conntrack config show'), DEFAULT_CONFIG);
   assert.is(await lab.gateway.do('conntrack config'), DEFAULT_CONFIG);
   assert.is(await lab.gateway.do('conntrack show'), '');
   assert.is((await lab.gateway.cli('conntrack show', ['-j'])).stdout.trim(), '[]');
 });
 
-test('show and config show print what the manual shows', async ({ lab }) => {
+test('show and config show print what the manual shows', async () => {
   await lab.gateway.do('conntrack config set max 1024 closed-timeout 2');
   const listener = await lab.wanHost.call('tcpListen', 1234);
   const server = await lab.wanHost.call('udpBind', 1234);
@@ -74,7 +71,7 @@ test('show and config show print what the manual shows', async ({ lab }) => {
   assert.is(await lab.gateway.do('conntrack config show'), CONFIG);
 });
 
-test('the examples work as they are written, one by one and as a script', async ({ lab }) => {
+test('the examples work as they are written, one by one and as a script', async () => {
   const examples = [
     'conntrack show',
     'conntrack flush',

@@ -7,20 +7,16 @@ const OTHER_ADDRESS = '172.16.0.3';
 const SECOND_HOST = '10.99.0.50';
 const ONE_HOST = `snat44 add interface p0 subnet ${LAN_HOST}/32 replace ${OTHER_ADDRESS}`;
 
-const test = suite<{ lab: Lab }>('policy');
+const lab = await Lab.open();
+await lab.lan.exec('ip', ['address', 'add', `${SECOND_HOST}/24`, 'dev', 'p1']);
+await lab.gateway.do(ONE_HOST);
+const test = suite('policy');
 
-test.before(async (context) => {
-  const lab = await Lab.open();
-  context.lab = lab;
-  await lab.lan.exec('ip', ['address', 'add', `${SECOND_HOST}/24`, 'dev', 'p1']);
-  await lab.gateway.do(ONE_HOST);
-});
-
-test.after(async ({ lab }) => {
+test.after(async () => {
   await lab.close();
 });
 
-test('each host is translated by the most specific policy', async ({ lab }) => {
+test('each host is translated by the most specific policy', async () => {
   const { stdout } = await lab.lan.exec('ping', ['-c', '1', '-W', '2', '-I', LAN_HOST, WAN_HOST]);
   assert.match(stdout, /1 received/);
   await lab.lan.exec('ping', ['-c', '1', '-W', '2', '-I', SECOND_HOST, WAN_HOST]);
@@ -30,7 +26,7 @@ test('each host is translated by the most specific policy', async ({ lab }) => {
   assert.is(outside(SECOND_HOST), WAN_GATEWAY);
 });
 
-test('deleting a policy removes its conns alone, and no private source leaks', async ({ lab }) => {
+test('deleting a policy removes its conns alone, and no private source leaks', async () => {
   const server = await lab.wanHost.call('udpBind', 2020);
   const client = await lab.lanHost.call('udpBind', 0);
   const send = (text: string) => lab.lanHost.call('udpSend', client.id, WAN_HOST, 2020, text);
@@ -49,7 +45,7 @@ test('deleting a policy removes its conns alone, and no private source leaks', a
   const before = await lab.gateway.conns();
   const words = ONE_HOST.replace(' add ', ' del ');
   let isDeleted = false;
-  const deletion = lab.gateway.do(words).then(() => {
+  const deletion = lab.gateway.do(words).finally(() => {
     isDeleted = true;
   });
   while (!isDeleted) await send('during');
@@ -74,7 +70,7 @@ test('deleting a policy removes its conns alone, and no private source leaks', a
   assert.not.match(await lab.gateway.do('snat44 show'), /172\.16\.0\.3/);
 });
 
-test('deleting the last policy leaves plain routing', async ({ lab }) => {
+test('deleting the last policy leaves plain routing', async () => {
   const server = await lab.wanHost.call('udpBind', 2021);
   await lab.gateway.do(`snat44 del interface p0 subnet ${LAN_NET} replace ${WAN_GATEWAY}`);
   assert.equal(await lab.gateway.conns(), []);

@@ -9,14 +9,11 @@ import { isInitialUserNamespace, Netns, type Outcome } from '../support/netns.js
 
 const STOP_MAX_MS = 1000;
 
-const test = suite<{ folder: string; netns: Netns }>('start-stop');
+const folder = await mkdtemp(join(tmpdir(), 'grout-test-'));
+const netns = await Netns.create();
+const test = suite('start-stop');
 
-test.before(async (context) => {
-  context.folder = await mkdtemp(join(tmpdir(), 'grout-test-'));
-  context.netns = await Netns.create();
-});
-
-test.after(async ({ folder, netns }) => {
+test.after(async () => {
   await netns.dispose();
   await rm(folder, { recursive: true, force: true });
 });
@@ -41,7 +38,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 
-test('a socket that a killed daemon left is replaced', async ({ folder, netns }) => {
+test('a socket that a killed daemon left is replaced', async () => {
   const path = join(folder, 'stale.sock');
   const killed = await Gateway.start(netns, [], path);
   await killed.close();
@@ -51,7 +48,7 @@ test('a socket that a killed daemon left is replaced', async ({ folder, netns })
   await next.close();
 });
 
-test('the socket of a running daemon is refused to another', async ({ folder, netns }) => {
+test('the socket of a running daemon is refused to another', async () => {
   const path = join(folder, 'live.sock');
   const first = await Gateway.start(netns, [], path);
   try {
@@ -97,7 +94,7 @@ test('two gateways on one host do not meet', async () => {
   }
 });
 
-test('a start-up file is run; one that fails ends the daemon', async ({ folder, netns }) => {
+test('a start-up file is run; one that fails ends the daemon', async () => {
   const file = join(folder, 'init');
   await writeFile(
     file,
@@ -130,14 +127,14 @@ for (const { args, says } of [
   { args: ['--bogus'], says: /bogus/ },
   { args: ['surplus'], says: /argument/ },
 ]) {
-  test(`a wrong option is a usage error: ${args.join(' ')}`, async ({ folder, netns }) => {
+  test(`a wrong option is a usage error: ${args.join(' ')}`, async () => {
     const { status, stderr } = await start(netns, [], folder, ...args);
     assert.is(status, 2, stderr);
     assert.match(stderr, says);
   });
 }
 
-test('the highest ceiling starts, and costs nothing while unused', async ({ netns }) => {
+test('the highest ceiling starts, and costs nothing while unused', async () => {
   const gateway = await Gateway.start(netns, ['--max-conntracks', '16777216']);
   await gateway.do('conntrack config set max 65536');
   await gateway.close();
@@ -145,13 +142,13 @@ test('the highest ceiling starts, and costs nothing while unused', async ({ netn
 
 // Only the machine's own root may make device nodes and become somebody else.
 if (isInitialUserNamespace() && process.getuid?.() === 0) {
-  test('without /dev/net/tun it says so', async ({ folder, netns }) => {
+  test('without /dev/net/tun it says so', async () => {
     const { status, stderr } = await start(netns, inPrivateMounts(':'), folder);
     assert.is(status, 1);
     assert.match(stderr, /\/dev\/net\/tun/);
   });
 
-  test('without permission it says so', async ({ folder, netns }) => {
+  test('without permission it says so', async () => {
     const node = 'mknod -m 600 /dev/net/tun c 10 200 && chmod 755 /dev/net';
     const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
     const { status, stderr } = await start(netns, [...inPrivateMounts(node), ...nobody], folder);
@@ -160,7 +157,7 @@ if (isInitialUserNamespace() && process.getuid?.() === 0) {
   });
 }
 
-test('without a say over the network it says so', async ({ folder, netns }) => {
+test('without a say over the network it says so', async () => {
   // Root of a user namespace of its own is nobody in a network namespace that others made.
   const { status, stderr } = await start(netns, ['unshare', '-Ur'], folder);
   assert.is(status, 1);

@@ -6,17 +6,14 @@ const PARALLEL = 100;
 /** A packet that p1 (MTU raised) takes and p0 (MTU 1500) does not. */
 const BIG_PAYLOAD = 2000;
 
-const test = suite<{ lab: Lab }>('traffic');
+const lab = await Lab.open();
+const test = suite('traffic');
 
-test.before(async (context) => {
-  context.lab = await Lab.open();
-});
-
-test.after(async ({ lab }) => {
+test.after(async () => {
   await lab.close();
 });
 
-test('ping goes through, and its conn is shown by its identifier', async ({ lab }) => {
+test('ping goes through, and its conn is shown by its identifier', async () => {
   const { stdout } = await lab.lan.exec('ping', ['-c', '3', '-i', '0.05', '-W', '2', WAN_HOST]);
   assert.match(stdout, /3 packets transmitted, 3 received, 0% packet loss/);
   const [conn] = await lab.gateway.conns(({ proto }) => proto === 'ICMP');
@@ -28,7 +25,7 @@ test('ping goes through, and its conn is shown by its identifier', async ({ lab 
   assert.is(rev.sport, rev.dport);
 });
 
-test('TCP goes both ways, and the server sees the outside address', async ({ lab }) => {
+test('TCP goes both ways, and the server sees the outside address', async () => {
   const server = await lab.wanHost.call('tcpListen', 2001);
   const client = await lab.lanHost.call('tcpConnect', WAN_HOST, 2001);
   const accepted = await lab.wanHost.call('tcpAccept', server);
@@ -41,7 +38,7 @@ test('TCP goes both ways, and the server sees the outside address', async ({ lab
   assert.is(await lab.lanHost.call('tcpReceive', client.id, 12), 'from outside');
 });
 
-test('UDP goes both ways, and the server sees the outside address', async ({ lab }) => {
+test('UDP goes both ways, and the server sees the outside address', async () => {
   const server = await lab.wanHost.call('udpBind', 2002);
   const client = await lab.lanHost.call('udpBind', 0);
   await lab.lanHost.call('udpSend', client.id, WAN_HOST, 2002, 'question');
@@ -52,14 +49,14 @@ test('UDP goes both ways, and the server sees the outside address', async ({ lab
   assert.equal(answer, { address: WAN_HOST, port: 2002, text: 'answer' });
 });
 
-test('a stranger outside reaches nothing inside', async ({ lab }) => {
+test('a stranger outside reaches nothing inside', async () => {
   const inside = await lab.lanHost.call('udpBind', 2003);
   const stranger = await lab.wanHost.call('udpBind', 0);
   await lab.wanHost.call('udpSend', stranger.id, WAN_GATEWAY, 2003, 'hello');
   assert.is(await lab.lanHost.call('udpReceive', inside.id, 300), null);
 });
 
-test('100 connections at once each get their own answers', async ({ lab }) => {
+test('100 connections at once each get their own answers', async () => {
   await lab.wanHost.call('tcpListen', 2004, true);
   const clients = await Promise.all(
     Array.from({ length: PARALLEL }, () => lab.lanHost.call('tcpConnect', WAN_HOST, 2004)),
@@ -77,7 +74,7 @@ test('100 connections at once each get their own answers', async ({ lab }) => {
   assert.is(new Set(conns.map(({ rev }) => rev.dport)).size, PARALLEL);
 });
 
-test('the gateway answers ping on both of its addresses, from both sides', async ({ lab }) => {
+test('the gateway answers ping on both of its addresses, from both sides', async () => {
   for (const [netns, address] of [
     [lab.lan, LAN_GATEWAY],
     [lab.lan, WAN_GATEWAY],
@@ -86,19 +83,19 @@ test('the gateway answers ping on both of its addresses, from both sides', async
     await netns.exec('ping', ['-c', '1', '-W', '2', address]);
 });
 
-test('a packet whose TTL ends here is answered by the gateway', async ({ lab }) => {
+test('a packet whose TTL ends here is answered by the gateway', async () => {
   const { status, stdout } = await lab.lan.run('ping', ['-c', '1', '-t', '1', '-W', '2', WAN_HOST]);
   assert.is(status, 1);
   assert.match(stdout, new RegExp(`From ${LAN_GATEWAY}.*Time to live exceeded`));
 });
 
-test('a packet without a route is answered as unreachable', async ({ lab }) => {
+test('a packet without a route is answered as unreachable', async () => {
   const { status, stdout } = await lab.lan.run('ping', ['-c', '1', '-W', '2', '192.0.2.1']);
   assert.is(status, 1);
   assert.match(stdout, new RegExp(`From ${LAN_GATEWAY}.*Destination Net Unreachable`));
 });
 
-test('a packet too big for its way that may not be fragmented says so', async ({ lab }) => {
+test('a packet too big for its way that may not be fragmented says so', async () => {
   await lab.lan.exec('ip', ['link', 'set', 'dev', 'p1', 'mtu', '4000']);
   const words = ['-c', '1', '-W', '2', '-M', 'do', '-s', String(BIG_PAYLOAD), WAN_HOST];
   const { status, stdout } = await lab.lan.run('ping', words);
@@ -107,7 +104,7 @@ test('a packet too big for its way that may not be fragmented says so', async ({
   assert.match(stdout, new RegExp(`From ${LAN_GATEWAY}.*Frag needed and DF set \\(mtu = 1500\\)`));
 });
 
-test('deleting an interface removes its conns and its device', async ({ lab }) => {
+test('deleting an interface removes its conns and its device', async () => {
   await lab.gateway.do('interface del p0');
   assert.equal(await lab.gateway.conns(), []);
   assert.is(await lab.gateway.do('snat44 show'), '');

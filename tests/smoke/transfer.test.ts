@@ -9,24 +9,21 @@ const IDLE_CONNS = 50;
 /** Each is reached under traffic; the first grows the conn index, the second shrinks it. */
 const MAXIMA = [65536, 4096];
 
-const test = suite<{ lab: Lab }>('transfer');
+const lab = await Lab.open();
+const test = suite('transfer');
 
-test.before(async (context) => {
-  context.lab = await Lab.open();
-});
-
-test.after(async ({ lab }) => {
+test.after(async () => {
   await lab.close();
 });
 
-test('a download of 200 MB arrives byte for byte', async ({ lab }) => {
+test('a download of 200 MB arrives byte for byte', async () => {
   const expected = await lab.wanHost.call('httpServe', 8080, FILE_BYTES);
   const script = `curl -sS --fail --max-time 60 http://${WAN_HOST}:8080/ | sha256sum`;
   const { stdout } = await lab.lan.exec('sh', ['-c', script], { timeout: 70_000 });
   assert.is(stdout.split(' ')[0], expected);
 });
 
-test('changing max under traffic loses no connection', async ({ lab }) => {
+test('changing max under traffic loses no connection', async () => {
   await lab.wanHost.call('tcpListen', 2010, true);
   const idle = await Promise.all(
     Array.from({ length: IDLE_CONNS }, () => lab.lanHost.call('tcpConnect', WAN_HOST, 2010)),
@@ -65,7 +62,7 @@ test('changing max under traffic loses no connection', async ({ lab }) => {
   assert.not.ok(typeof report === 'object' && report !== null && 'error' in report, stdout);
 });
 
-test('max cannot go below what is in use, and nothing is changed then', async ({ lab }) => {
+test('max cannot go below what is in use, and nothing is changed then', async () => {
   const used = (await lab.gateway.conns()).length;
   assert.ok(used >= IDLE_CONNS);
   const before = await lab.gateway.do('conntrack config show');
@@ -76,7 +73,7 @@ test('max cannot go below what is in use, and nothing is changed then', async ({
   assert.match(before, /^closed-timeout 5$/m);
 });
 
-test('flush empties the table under traffic, and traffic goes on', async ({ lab }) => {
+test('flush empties the table under traffic, and traffic goes on', async () => {
   await lab.wanHost.call('udpBind', 2011, true);
   const client = await lab.lanHost.call('udpBind', 0);
   const ask = async (text: string) => {
