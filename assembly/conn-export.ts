@@ -10,7 +10,7 @@
 // The workers go on meanwhile, so the list is no snapshot: a conn that begins or ends during the
 // listing may be in it or not. Only the control plane reclaims, therefore an entry is never a
 // mixture of two conns; one that died while it was copied is left out.
-import { connAddr, connGeneration, connKey, connLastUpdate, connLife, connState } from './conn';
+import { connAddr, connId, connKey, connLastUpdate, connLife, connState } from './conn';
 import {
   CTL_POOL_NEXT,
   EXPORT_SIZE,
@@ -30,7 +30,6 @@ const ENTRY_PADDING = 28;
 const ENTRY_LAST_UPDATE = 32;
 const ENTRY_ID = 40;
 const ENTRY_STATE = 44;
-const ID_SLOT: u32 = 0xffffff;
 /** Slots looked at in one call, so that an almost empty pool does not hold up the control plane. */
 const MAX_SCAN: u32 = 262144;
 
@@ -64,6 +63,6 @@ function writeEntry(entry: usize, conn: usize, slot: u32): void {
   store<u32>(entry, load<u32>(rev, KEY_SRC_ID), ENTRY_REV_IDS);
   store<u32>(entry, 0, ENTRY_PADDING);
   store<i64>(entry, connLastUpdate(conn), ENTRY_LAST_UPDATE);
-  store<u32>(entry, (connGeneration(conn) << 24) | (slot & ID_SLOT), ENTRY_ID);
+  store<u32>(entry, connId(conn, slot), ENTRY_ID);
   store<u32>(entry, connState(conn), ENTRY_STATE);
 }

@@ -21,6 +21,9 @@ import {
 } from './layout';
 import { lockU32 } from './lock';
 
+/** The bits of a conn's id that are its slot. */
+const ID_SLOT: u32 = 0xffffff;
+
 /** Returns the address of conn `slot` (1..ceiling). */
 export function connAddr(slot: u32): usize {
   return <usize>POOL_BASE + <usize>slot * <usize>CONN_SIZE;
@@ -74,6 +77,11 @@ export function connLastUpdate(conn: usize): i64 {
 /** Returns the generation of the slot, counted up at each reclaim. */
 export function connGeneration(conn: usize): u32 {
   return load<u8>(conn, CONN_GENERATION);
+}
+
+/** Returns the id of the conn in `slot` on the API: its generation and the slot. Never 0. */
+export function connId(conn: usize, slot: u32): u32 {
+  return (connGeneration(conn) << 24) | (slot & ID_SLOT);
 }
 
 /** Counts the generation up, so that the slot's next conn has another id. */

@@ -4,6 +4,7 @@ import { connAddr } from './conn';
 import { CONN_EXISTS, createConn } from './conn-create';
 import { indexLookup } from './conn-index';
 import { trackConn } from './conn-state';
+import { isInvalid, recordInvalid } from './invalid-packet';
 import {
   COUNT_CONNS_CREATED,
   FLOW_FWD,
@@ -23,8 +24,11 @@ export function trackKnown(pkt: usize, ip: usize, worker: u32, now: i64): u32 {
   const entry = load<u32>(pkt, PKT_ENTRY);
   const conn = connAddr(entry >> 1);
   const flow = entry & 1;
-  if (load<u8>(pkt, PKT_PROTO) === PROTO_TCP)
-    return tcpTrack(conn, flow, ip, ip + load<u16>(pkt, PKT_L4), worker + 1, now);
+  if (load<u8>(pkt, PKT_PROTO) === PROTO_TCP) {
+    const reason = tcpTrack(conn, flow, ip, ip + load<u16>(pkt, PKT_L4), worker + 1, now);
+    if (isInvalid(reason)) recordInvalid(pkt, ip, worker, reason, now);
+    return reason;
+  }
   trackConn(conn, flow, now);
   return REASON_NONE;
 }
@@ -39,7 +43,10 @@ export function trackNew(pkt: usize, ip: usize, header: usize, worker: u32, now:
   }
   if (load<u8>(pkt, PKT_PROTO) === PROTO_TCP) {
     const refused = tcpAdmits(ip, ip + load<u16>(pkt, PKT_L4));
-    if (refused !== REASON_NONE) return refused;
+    if (refused !== REASON_NONE) {
+      recordInvalid(pkt, ip, worker, refused, now);
+      return refused;
+    }
   }
   const reason = createConn(pkt, ip, worker + 1, now);
   if (reason === CONN_EXISTS) return trackKnown(pkt, ip, worker, now);

@@ -7,6 +7,7 @@
 //   READERS_BASE one 128-byte line per worker: the QSBR epoch it saw last
 //   CTX_BASE     one page per worker: stop flag, clock, poll set
 //   COUNTERS_BASE one block per worker: plain stores by that worker, sums may lag
+//   INVALID_BASE one ring per worker: what the TCP tracker refused lately
 //   SCRATCH_BASE control plane only: lists of slots, exported conns, filters
 //   TRAN_*       tran id pools: a bitmap of 65536 ids per (replacement address, protocol)
 //   RINGS_BASE   per worker: packet slots, then their descriptors
@@ -17,7 +18,7 @@
 // All bases are constants, so that an access is one instruction. Untouched pages cost nothing.
 
 /** Raised with every change here; the module exports its own and the host refuses another. */
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 export const PAGE_SIZE = 65536;
 
 // --- Limits -------------------------------------------------------------------------------------
@@ -132,9 +133,60 @@ export const IFACE_TX_PACKETS = 24;
 export const IFACE_TX_BYTES = 32;
 export const IFACE_TX_ERRORS = 40;
 
+// --- Invalid packets: the latest that the TCP tracker refused, per worker -------------------------
+
+export const INVALID_BASE = COUNTERS_BASE + MAX_WORKERS * COUNTERS_SIZE;
+/** Records that a worker keeps; the next one overwrites the oldest. */
+export const INVALID_KEPT = 256;
+/** u64 at the start of a worker's ring: how many records it has published. */
+export const INVALID_PUBLISHED = 0;
+export const INVALID_RECORDS = 128;
+export const INVALID_SIZE = 128;
+export const INVALID_RING_SIZE = INVALID_RECORDS + INVALID_KEPT * INVALID_SIZE;
+/** u64: the record's number in its ring from 1 on, 0 while it is being written. */
+export const INVALID_NUMBER = 0;
+/** i64 ns: the time of its burst. */
+export const INVALID_TIME = 8;
+/** u32 as the API numbers conns, 0 for none. */
+export const INVALID_CONN_ID = 16;
+/** u16: the interface that it came through. */
+export const INVALID_IFACE = 20;
+/** u8 reason, with TCP_TOLERATED when it was forwarded all the same. */
+export const INVALID_REASON = 22;
+export const INVALID_FLOW = 23;
+/** u8: the conn's state, which the packet has not changed. */
+export const INVALID_STATE = 24;
+/** u8 flags, u16 window, as in the TCP header but in host order. */
+export const INVALID_FLAGS = 25;
+export const INVALID_WINDOW = 26;
+/** As they lie in the packet, before any translation. */
+export const INVALID_SRC_BE = 28;
+export const INVALID_DST_BE = 32;
+export const INVALID_PORTS_BE = 36;
+export const INVALID_SEQ = 40;
+export const INVALID_ACK = 44;
+/** u16 bytes of the TCP header as it says itself; of the whole segment as the IPv4 header says. */
+export const INVALID_HEADER_BYTES = 48;
+export const INVALID_SEGMENT_BYTES = 50;
+/** u32: the highest of the ack and of the right edges of SACK blocks that count. */
+export const INVALID_SACK = 52;
+/** u32: how far below its peer's end an ack of this side may lie. */
+export const INVALID_ACK_SLACK = 56;
+/** The side that sent it and its peer, as they were judged by; all zero when no conn was asked. */
+export const INVALID_OWN = 60;
+export const INVALID_PEER = 84;
+/** Each: u32 END, MAXEND, MAXACK, ISN_FIN, MAXWIN and u16 FLAGS as in a conn. */
+export const INVALID_SIDE_END = 0;
+export const INVALID_SIDE_MAXEND = 4;
+export const INVALID_SIDE_MAXACK = 8;
+export const INVALID_SIDE_ISN_FIN = 12;
+export const INVALID_SIDE_MAXWIN = 16;
+export const INVALID_SIDE_FLAGS = 20;
+export const INVALID_SIDE_SIZE = 24;
+
 // --- Scratch of the control plane ---------------------------------------------------------------
 
-export const SCRATCH_BASE = COUNTERS_BASE + MAX_WORKERS * COUNTERS_SIZE;
+export const SCRATCH_BASE = INVALID_BASE + MAX_WORKERS * INVALID_RING_SIZE;
 export const SCRATCH_SIZE = 4194304;
 /** Arguments too many or too wide for a call: i64 now; the filter of a removal; a cursor. */
 export const SCRATCH_NOW = SCRATCH_BASE;
@@ -454,7 +506,10 @@ export const TCP_BAD_FLAGS = 32;
 export const TCP_BAD_LENGTH = 33;
 /** Belongs to no conn, and may not open one. */
 export const TCP_NO_CONN = 34;
-/** The first answer in a conn picked up in mid-stream acks what its peer cannot have sent. */
+/**
+ * The first answer in a conn picked up in mid-stream acks what its peer cannot have sent. Reasons
+ * from here on are found under the conn's lock.
+ */
 export const TCP_LOOSE_ACK = 35;
 /** Reasons from here on are tolerated in liberal mode. A RST that does not answer the SYN. */
 export const TCP_RST_IN_HANDSHAKE = 36;

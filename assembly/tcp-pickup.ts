@@ -18,7 +18,7 @@ import { isAckNear } from './tcp-window';
 import { Tcp } from './wire/tcp';
 
 /** How far below the peer's end the first answer may ack: one unscaled window and headers. */
-const JOIN_SLACK: u32 = 66000;
+export const JOIN_SLACK: u32 = 66000;
 
 /** Makes an unpublished conn `established` by an ACK of `len` sequence numbers. */
 export function pickUp(conn: usize, l4: usize, len: u32): void {

@@ -32,6 +32,7 @@
 // References: RFC 9293 (TCP), RFC 5961 (blind attacks), RFC 1337 (time_wait), RFC 7323 (window
 // scale), RFC 2018 (SACK); tcp-window.ts for the window test.
 import { connLock, connUnlock } from './conn';
+import { isInvalid, noteSides } from './invalid-packet';
 import {
   CONN_F_LOOSE,
   CONN_F_REPLIED,
@@ -116,7 +117,8 @@ export function tcpOpen(conn: usize, ip: usize, l4: usize): void {
 /**
  * Judges a segment of a published conn and, if it passes, commits it with the time `now`. Returns
  * 0 for pass, at least TCP_IGNORED_FIRST for ignore, another reason for invalid; it is counted
- * under the reason & REASON_MASK. `owner` is the caller's number as an owner of locks.
+ * under the reason & REASON_MASK. `owner` is the worker's number as an owner of locks. What an
+ * invalid one was judged by is noted for recordInvalid().
  */
 export function tcpTrack(conn: usize, flow: u32, ip: usize, l4: usize, owner: u32, now: i64): u32 {
   const bad = malformed(ip, l4);
@@ -128,6 +130,8 @@ export function tcpTrack(conn: usize, flow: u32, ip: usize, l4: usize, owner: u3
     store<i64>(conn, now, CONN_LAST_UPDATE);
     if (flow === FLOW_REV)
       store<u8>(conn, <u8>(load<u8>(conn, CONN_FLAGS) | CONN_F_REPLIED), CONN_FLAGS);
+  } else if (isInvalid(reason)) {
+    noteSides(owner - 1, conn, flow, l4, reason);
   }
   connUnlock(conn);
   return reason === 0 ? 0 : tolerate(reason);

@@ -85,7 +85,8 @@ function beyondWindow(conn: usize, reason: u32): u32 {
   return (load<u8>(conn, CONN_FLAGS) & CONN_F_LOOSE) !== 0 ? reason | TCP_TOLERATED : reason;
 }
 
-function rightmostAck(conn: usize, flow: u32, l4: usize): u32 {
+/** Returns the highest ack, SACK blocks included when both sides permitted them. */
+export function rightmostAck(conn: usize, flow: u32, l4: usize): u32 {
   const both = TcpSide.flags(conn, flow) & TcpSide.flags(conn, flow ^ 1);
   return (both & TCP_F_SACK) !== 0 ? highestSack(l4) : Tcp.ack(l4);
 }

@@ -57,10 +57,13 @@ const RULES = [
     ],
   },
   {
-    applies: (path) => path === 'docs/operations.md',
-    check: ({ text }) =>
+    // The counters of the TCP tracker have a document of their own.
+    applies: (path) => path === 'docs/operations.md' || path === 'docs/tcp-tracking.md',
+    check: ({ path, text }) =>
       [...readFileSync(join(ROOT, 'src/host/reasons.ts'), 'utf8').matchAll(/: '(\w+)',$/gm)]
-        .map(([, name]) => (name.startsWith('tcp_ignored_') ? name : `drop_${name}`))
+        .map(([, name]) => name)
+        .filter((name) => name.startsWith('tcp_') === path.endsWith('tcp-tracking.md'))
+        .map((name) => (name.startsWith('tcp_ignored_') ? name : `drop_${name}`))
         .filter((name) => !text.includes(`\`${name}\``))
         .map((name) => `the counter ${name} is not explained`),
   },

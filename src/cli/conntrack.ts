@@ -1,14 +1,9 @@
 import type { Command } from 'commander';
-import type { ApiClient } from '../api/client.js';
-import {
-  CONN_STATES,
-  CONNTRACK_CONF_GET,
-  CONNTRACK_FLUSH,
-  CONNTRACK_LIST,
-  type Conn,
-} from '../api/conntrack.js';
+import { CONN_STATES, CONNTRACK_FLUSH, CONNTRACK_LIST, type Conn } from '../api/conntrack.js';
 import { ConnBuffer } from './conn-buffer.js';
+import { ageSec, daemonNowNs, formatConnId } from './conn-words.js';
 import { conntrackConfigCommand } from './conntrack-config.js';
+import { conntrackInvalidCommand } from './conntrack-invalid.js';
 import type { CliContext } from './context.js';
 import { groupCommand, keywordCommand } from './grammar/command.js';
 import { IfaceNames } from './iface-names.js';
@@ -34,8 +29,6 @@ const PROTO_NAMES: ReadonlyMap<number, string> = new Map([
   [17, 'UDP'],
 ]);
 
-const NS_PER_SEC = 1_000_000_000n;
-
 /** A conn in the words that it is shown in. */
 interface ShownConn {
   readonly iface: string;
@@ -58,6 +51,7 @@ export function conntrackCommand(context: CliContext): Command {
       run: () => flush(context),
     }),
     conntrackConfigCommand(context),
+    conntrackInvalidCommand(context),
     keywordCommand({
       name: 'show',
       summary: 'Show the tracked connections, a line for each direction',
@@ -87,23 +81,13 @@ async function show({ connect, output, monotonicNs }: CliContext): Promise<void>
   return output.table(COLUMNS, () => rowsOf(shown()));
 }
 
-/**
- * Returns the present on the clock that conns are stamped with. A daemon that does not tell it runs
- * on this machine: its clock is close to this process's own.
- */
-async function daemonNowNs(api: ApiClient, monotonicNs: () => bigint): Promise<bigint> {
-  const { nowNs } = await api.call(CONNTRACK_CONF_GET, {});
-  return nowNs ?? monotonicNs();
-}
-
 function shownConn(conn: Conn, names: IfaceNames, nowNs: bigint): ShownConn {
-  const idleNs = nowNs - conn.lastUpdateNs;
   return {
     iface: names.get(conn.ifaceId),
-    id: `0x${conn.id.toString(16).padStart(8, '0')}`,
+    id: formatConnId(conn.id),
     state: CONN_STATES[conn.state] ?? '?',
     proto: PROTO_NAMES.get(conn.proto) ?? String(conn.proto),
-    last_update: idleNs > 0n ? Number(idleNs / NS_PER_SEC) : 0,
+    last_update: ageSec(nowNs, conn.lastUpdateNs),
     fwd: conn.fwd,
     rev: conn.rev,
   };

@@ -11,9 +11,11 @@ import { GoneDevices } from './gone-devices.js';
 import { addressHandlers } from './handlers/address.js';
 import { conntrackHandlers } from './handlers/conntrack.js';
 import { ifaceHandlers } from './handlers/iface.js';
+import { invalidPacketHandlers } from './handlers/invalid-packet.js';
 import { routeHandlers } from './handlers/route.js';
 import { snat44Handlers } from './handlers/snat44.js';
 import { statsHandlers } from './handlers/stats.js';
+import { InvalidPackets } from './invalid-packets.js';
 import type { Log } from './log.js';
 import { createMemory } from './memory.js';
 import { ConnIndex } from './migration.js';
@@ -123,6 +125,7 @@ async function start(
     ...addressHandlers(gateway),
     ...routeHandlers(gateway),
     ...statsHandlers(gateway, stats),
+    ...invalidPacketHandlers(new InvalidPackets(shared)),
   );
   const server: ApiServer = await startApiServer({ path: socketPath, handlers, log });
   closers.push(() => server.close());

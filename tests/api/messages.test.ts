@@ -14,6 +14,7 @@ import {
 } from '../../src/api/conntrack.js';
 import { HELLO } from '../../src/api/hello.js';
 import { IFACE_ADD, IFACE_DEL, IFACE_GET, IFACE_LIST } from '../../src/api/iface.js';
+import { INVALID_LIST } from '../../src/api/invalid-packet.js';
 import { ERROR_GET } from '../../src/api/last-error.js';
 import type { Message } from '../../src/api/message.js';
 import {
@@ -299,6 +300,54 @@ roundTrip({
   request: { vrfId: 1, max: 2 },
   sizes: [4, 40],
   response: Buffer.alloc(40, 7),
+});
+roundTrip({
+  message: INVALID_LIST,
+  type: 0x6a5c0002,
+  isStream: true,
+  request: {},
+  sizes: [0, 128],
+  response: {
+    timeNs: 2n ** 62n,
+    connId: 0xffffffff,
+    ifaceId: 0xffff,
+    flow: 1,
+    state: 11,
+    flags: 0xff,
+    isForwarded: true,
+    window: 0xfffe,
+    src: '255.254.253.252',
+    dst: '1.2.3.4',
+    sport: 0xfffd,
+    dport: 1,
+    seq: 0xfffffffc,
+    ack: 2,
+    sack: 0xfffffffb,
+    ackSlack: 66_000,
+    headerBytes: 60,
+    segmentBytes: 65_515,
+    own: {
+      isHeard: true,
+      hasAcked: false,
+      hasChallenged: true,
+      end: 3,
+      maxEnd: 4,
+      maxAck: 5,
+      isnOrFin: 6,
+      maxWin: 0xfffffffa,
+    },
+    peer: {
+      isHeard: false,
+      hasAcked: true,
+      hasChallenged: false,
+      end: 7,
+      maxEnd: 8,
+      maxAck: 9,
+      isnOrFin: 10,
+      maxWin: 11,
+    },
+    reason: 'a'.repeat(27),
+  },
 });
 roundTrip({
   message: ERROR_GET,

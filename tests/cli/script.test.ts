@@ -30,7 +30,7 @@ test('a script goes on after a failure and ends with the code of the last one', 
   assert.equal(requests.filter((request) => request === RESET).length, 2);
   assert.is(
     err,
-    'stdin:1: error: unknown command "conntrack bogus": expected flush, config or show\n' +
+    'stdin:1: error: unknown command "conntrack bogus": expected flush, config, invalid or show\n' +
       'stdin:3: error: command failed: Device or resource busy (EBUSY)\n',
   );
   assert.is(code, 1);

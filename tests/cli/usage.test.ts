@@ -95,15 +95,15 @@ const CASES: readonly Case[] = [
   },
   {
     args: ['conntrack', 'bogus'],
-    says: 'unknown command "conntrack bogus": expected flush, config or show',
+    says: 'unknown command "conntrack bogus": expected flush, config, invalid or show',
   },
   {
     args: ['conntrack', ''],
-    says: 'unknown command "conntrack ": expected flush, config or show',
+    says: 'unknown command "conntrack ": expected flush, config, invalid or show',
   },
   {
     args: ['conntrack', 'shows'],
-    says: 'unknown command "conntrack shows": expected flush, config or show',
+    says: 'unknown command "conntrack shows": expected flush, config, invalid or show',
   },
   { args: ['c', 'c', 's'], says: 'ambiguous command "conntrack config s": set or show' },
   { args: ['s'], says: 'ambiguous command "s": snat44 or stats' },

@@ -1,7 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as layout from '../../assembly/layout.js';
+import { createMemory } from '../../src/host/memory.js';
 import { REASON_NAMES } from '../../src/host/reasons.js';
+import { Stats } from '../../src/host/stats.js';
 
 const test = suite('reasons');
 
@@ -40,6 +42,17 @@ test('the reasons of the TCP tracker are contiguous', () => {
       assert.match(REASON_NAMES[reason] ?? '', /^tcp_/, `reason ${reason}`);
   assert.is(REASON_NAMES[TCP_INVALID_END], undefined);
   assert.is(REASON_NAMES[TCP_IGNORED_END], undefined);
+});
+
+test('every reason has a counter whose name is fit for metrics', () => {
+  const names = new Stats(createMemory(1)).counters().map(({ name }) => name);
+  assert.is(new Set(names).size, names.length);
+  for (const name of names) assert.match(name, /^[a-z][a-z0-9_]{0,62}$/);
+  for (const reason of REASONS.map(([, number]) => number)) {
+    const isIgnored = reason >= layout.TCP_IGNORED_FIRST;
+    const name = `${isIgnored ? '' : 'drop_'}${REASON_NAMES[reason]}`;
+    assert.is(names.filter((each) => each === name).length, 1, name);
+  }
 });
 
 test.run();

@@ -1,6 +1,17 @@
 // The body of a stress test's worker: runs one task until its time is over and posts what it found.
 import { parentPort, workerData } from 'node:worker_threads';
-import { KEY_SIZE, SCRATCH_LIST } from '../../assembly/layout.js';
+import {
+  CTX_BASE,
+  CTX_NOW,
+  CTX_SIZE,
+  KEY_SIZE,
+  MAX_BURST,
+  RING_SIZE,
+  RINGS_BASE,
+  SCRATCH_LIST,
+  SLOT_PACKET,
+  SLOT_SIZE,
+} from '../../assembly/layout.js';
 import { type SharedMemory, viewMemory } from '../../src/host/memory.js';
 import { Qsbr } from '../../src/host/qsbr.js';
 import { connAddr, type TestKey, writeKey, writeKeys } from './conns.js';
@@ -198,6 +209,22 @@ function inBursts(step: (header: number) => void, betweenBursts: () => void): vo
   wasm.qsbrOffline(worker);
 }
 
+/** Decides the packets that lie in its ring, over and over: each with its number as seq and ack. */
+function refusePackets(): void {
+  const worker = job.owner - 1;
+  const count = job.packets ?? MAX_BURST;
+  const header = RINGS_BASE + worker * RING_SIZE + SLOT_PACKET + 20;
+  for (let tick = 1000; performance.now() < end; tick++) {
+    view.setBigInt64(CTX_BASE + worker * CTX_SIZE + CTX_NOW, BigInt(tick), true);
+    for (let n = 0; n < count; n++) {
+      view.setUint32(header + n * SLOT_SIZE + 4, tick * count + n);
+      view.setUint32(header + n * SLOT_SIZE + 8, tick * count + n);
+    }
+    wasm.burst(worker, count);
+    result.operations += count;
+  }
+}
+
 const TASKS: Readonly<Record<WorkerJob['task'], () => void>> = {
   'churn-pool': () => churn(() => wasm.poolAlloc(job.owner), wasm.poolFree),
   'churn-tran': () => {
@@ -211,6 +238,7 @@ const TASKS: Readonly<Record<WorkerJob['task'], () => void>> = {
   'race-burst': () => raceBurst({ worker: job.owner - 1, shared, wasm, check }),
   'race-index': raceIndex,
   'read-index': readIndex,
+  'refuse-packets': refusePackets,
 };
 
 TASKS[job.task]();

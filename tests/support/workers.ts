@@ -9,7 +9,8 @@ export interface WorkerJob {
     | 'churn-index'
     | 'race-burst'
     | 'race-index'
-    | 'read-index';
+    | 'read-index'
+    | 'refuse-packets';
   /** Its number in locks and slots, from 1; its reader line is one less. */
   readonly owner: number;
   /** How long it runs; every task ends by itself. Task race-burst runs for its rounds. */
@@ -18,6 +19,8 @@ export interface WorkerJob {
   readonly pool?: number;
   /** How many conns churn-index has of its own, all race for, or read-index finds stable. */
   readonly conns?: number;
+  /** Task refuse-packets: how many lie in its ring. */
+  readonly packets?: number;
   readonly seed?: number;
 }
 
