@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ControlError, type ErrnoName } from '../../src/api/errors.js';
 import { openLinuxTun } from '../../src/tun/linux.js';
-import { isInitialUserNamespace, Netns, requireTun, runCommand } from '../support/netns.js';
+import { Netns, requireTun, runCommand } from '../support/netns.js';
 
 const all = suite('linux tun refusals');
 const test = (await requireTun('linux tun refusals')) ? all : all.skip;
@@ -112,35 +112,22 @@ for (const mtu of [0, 67, 65536, 1500.5]) {
   });
 }
 
-for (const { who, words, reason } of [
-  {
-    who: 'root without CAP_NET_ADMIN',
-    words: ['--bounding-set=-net_admin', '--inh-caps=-net_admin'],
-    reason: /CAP_NET_ADMIN/,
-  },
-  {
-    who: 'nobody',
-    words: ['--reuid', '65534', '--clear-groups'],
-    reason: /CAP_NET_ADMIN|may not be opened/,
-  },
-]) {
-  // A user namespace of `unshare -r` has one user only.
-  if (who === 'nobody' && !isInitialUserNamespace()) continue;
-  test(`${who} is told which right is missing`, async () => {
-    const module = fileURLToPath(new URL('../../src/tun/linux.js', import.meta.url));
-    const script = `import(${JSON.stringify(module)}).then(({ probeTun }) => {
+// That the node may not be opened is shown in start-stop: it takes a node of the test's own, as its
+// mode differs from host to host, and another user could perhaps not even read this code.
+test('root without CAP_NET_ADMIN is told which right is missing', async () => {
+  const module = fileURLToPath(new URL('../../src/tun/linux.js', import.meta.url));
+  const script = `import(${JSON.stringify(module)}).then(({ probeTun }) => {
     try { probeTun(); console.log('opened'); }
     catch (error) { console.log(error.name, error.code, error.message); }
   });`;
-    const { stdout, stderr } = await runCommand('setpriv', [
-      ...words,
-      process.execPath,
-      '-e',
-      script,
-    ]);
-    assert.match(`${stdout}${stderr}`, /^ControlError EPERM /);
-    assert.match(stdout, reason);
-  });
-}
+  const { stdout, stderr } = await runCommand('setpriv', [
+    '--bounding-set=-net_admin',
+    '--inh-caps=-net_admin',
+    process.execPath,
+    '-e',
+    script,
+  ]);
+  assert.match(`${stdout}${stderr}`, /^ControlError EPERM .*CAP_NET_ADMIN/);
+});
 
 all.run();
