@@ -7,6 +7,7 @@
 import { connAddr, connKey } from './conn';
 import { INDEX_NO_ROOM, indexInsert } from './conn-index';
 import { poolAlloc, poolFree } from './conn-pool';
+import { dropEarly } from './early-drop';
 import {
   CONN_LAST_UPDATE,
   CONN_POLICY,
@@ -49,7 +50,8 @@ export const CONN_EXISTS: u32 = 256;
  * Returns why there is none, REASON_NONE when the conn has taken the packet in, or CONN_EXISTS.
  */
 export function createConn(pkt: usize, ip: usize, owner: u32, now: i64): u32 {
-  const slot = poolAlloc(owner);
+  let slot = poolAlloc(owner);
+  if (slot === 0) slot = dropEarly(owner);
   if (slot === 0) return DROP_TABLE_FULL;
   const key = pkt + PKT_KEY;
   const policy: usize = load<u32>(pkt, PKT_POLICY);

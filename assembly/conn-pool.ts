@@ -5,8 +5,15 @@
 //
 // USED is the gate: it is counted up before a slot is looked for and down after one was put back.
 // Whoever passed the gate therefore finds a slot: at the moment it sees the stack empty, fewer than
-// `ceiling` slots are out, so an unused one is left. Another may take that one first, but then
+// the ceiling's slots are out, so an unused one is left. Another may take that one first, but then
 // has put or will find one elsewhere: the loop goes round only when someone else got on.
+//
+// A conn that a worker drops early (early-drop.ts) passes its place in USED on to the conn that is
+// made instead. Its own slot is then one of the spare ones beyond the ceiling, as it cannot be
+// reused before a grace period. RETIRED_COUNT is the gate of those: never more wait than there are
+// spare slots, so that whoever passed either gate finds a slot as before. Retired slots form a
+// second stack, linked through NEXT too. Only its taker, the control plane, removes from it, and
+// always everything, so that it needs no tag.
 
 import { connAddr, setConnLife } from './conn';
 import {
@@ -19,7 +26,10 @@ import {
   CTL_POOL_FREE,
   CTL_POOL_MAX,
   CTL_POOL_NEXT,
+  CTL_POOL_SLOTS,
   CTL_POOL_USED,
+  CTL_RETIRED,
+  CTL_RETIRED_COUNT,
   LIFE_FILLING,
   LIFE_FREE,
   TCP_END,
@@ -32,7 +42,51 @@ import {
  * All its fields are zero, except for the keys (undefined), the generation and TRAN_POOL_NONE.
  */
 export function poolAlloc(owner: u32): u32 {
-  if (!countUp()) return 0;
+  return countUp() ? take(owner) : 0;
+}
+
+/**
+ * Makes room for one more retired conn: false when as many wait as there are spare slots. It is
+ * given back by poolUnreserve(), or by poolFreeRetired() after poolRetire().
+ */
+export function poolReserve(): bool {
+  const spare = atomic.load<u32>(CTL_POOL_SLOTS) - atomic.load<u32>(CTL_POOL_CEILING);
+  let count = atomic.load<u32>(CTL_RETIRED_COUNT);
+  while (count < spare) {
+    const found = atomic.cmpxchg<u32>(CTL_RETIRED_COUNT, count, count + 1);
+    if (found === count) return true;
+    count = found;
+  }
+  return false;
+}
+
+/** Gives back the room that poolReserve() made: no conn was retired. */
+export function poolUnreserve(): void {
+  atomic.sub<u32>(CTL_RETIRED_COUNT, 1);
+}
+
+/**
+ * Hands a dead, unlinked conn over to the control plane, which is woken if none waited, and returns
+ * a slot as poolAlloc() does, in its place.
+ */
+export function poolRetire(slot: u32, owner: u32): u32 {
+  let head = atomic.load<u32>(CTL_RETIRED);
+  while (true) {
+    atomic.store<u32>(connAddr(slot), head, CONN_NEXT);
+    const found = atomic.cmpxchg<u32>(CTL_RETIRED, head, slot);
+    if (found === head) break;
+    head = found;
+  }
+  if (head === 0) atomic.notify(CTL_RETIRED, 1);
+  return take(owner);
+}
+
+/** Takes all retired conns, and returns the first of them; CONN_NEXT leads to the others. */
+export function poolTakeRetired(): u32 {
+  return atomic.xchg<u32>(CTL_RETIRED, 0);
+}
+
+function take(owner: u32): u32 {
   let slot = pop();
   while (slot === 0) {
     slot = takeUnused();
@@ -47,11 +101,21 @@ export function poolAlloc(owner: u32): u32 {
 
 /** Puts a slot back that was never published, or whose grace period has passed. */
 export function poolFree(slot: u32): void {
+  putBack(slot);
+  atomic.sub<u32>(CTL_POOL_USED, 1);
+}
+
+/** Puts the slot of a retired conn back, after its grace period. */
+export function poolFreeRetired(slot: u32): void {
+  putBack(slot);
+  atomic.sub<u32>(CTL_RETIRED_COUNT, 1);
+}
+
+function putBack(slot: u32): void {
   const conn = connAddr(slot);
   store<u8>(conn, 0, CONN_OWNER);
   setConnLife(conn, LIFE_FREE);
   push(slot);
-  atomic.sub<u32>(CTL_POOL_USED, 1);
 }
 
 function countUp(): bool {
@@ -66,9 +130,9 @@ function countUp(): bool {
 }
 
 function takeUnused(): u32 {
-  const ceiling = atomic.load<u32>(CTL_POOL_CEILING);
+  const last = atomic.load<u32>(CTL_POOL_SLOTS);
   let next = atomic.load<u32>(CTL_POOL_NEXT);
-  while (next <= ceiling) {
+  while (next <= last) {
     const found = atomic.cmpxchg<u32>(CTL_POOL_NEXT, next, next + 1);
     if (found === next) return next;
     next = found;

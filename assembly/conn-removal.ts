@@ -1,4 +1,4 @@
-// How conns end. All of it runs in the control plane, in three steps: a conn is found to be over
+// How conns end. All of it runs in the control plane (but for early-drop.ts), in three steps: a conn is found to be over
 // (its time-out passed, or it matches a removal), it is unlinked, and after a grace period, when no
 // worker can hold its entry any more, its tran id and its slot are given back.
 //
@@ -12,6 +12,7 @@ import {
   connLastUpdate,
   connLife,
   connLockBounded,
+  connNext,
   connOutsideAddrBe,
   connPolicy,
   connProto,
@@ -24,7 +25,7 @@ import {
   setConnLife,
 } from './conn';
 import { indexRemove } from './conn-index';
-import { poolFree } from './conn-pool';
+import { poolFree, poolFreeRetired, poolTakeRetired } from './conn-pool';
 import {
   CONN_F_LOOSE,
   CONN_F_REPLIED,
@@ -40,6 +41,7 @@ import {
   SCRATCH_LIST,
   SCRATCH_LIST_SIZE,
   SCRATCH_NOW,
+  SCRATCH_SHRINK,
   STATE_NEW,
   TIMEOUTS_ROW,
   TRAN_POOL_NONE,
@@ -50,7 +52,8 @@ import { tranRelease } from './tran-pool';
 const LIST_ROOM: u32 = SCRATCH_LIST_SIZE / 4;
 
 /**
- * Unlinks the live conns among slots [from, to) that were idle for their time-out at SCRATCH_NOW.
+ * Unlinks the live conns among slots [from, to) that were idle for their time-out at SCRATCH_NOW,
+ * less the share of it in SCRATCH_SHRINK.
  * Returns how many, their slots in SCRATCH_LIST.
  */
 export function ageConns(from: u32, to: u32): u32 {
@@ -89,13 +92,26 @@ export function removeConns(from: u32, to: u32): u32 {
 /** Frees the tran ids and slots of the `count` dead conns in SCRATCH_LIST, after a grace period. */
 export function reclaimConns(count: u32): void {
   for (let n: u32 = 0; n < count; n++) {
-    const slot = load<u32>(<usize>SCRATCH_LIST + ((<usize>n) << 2));
-    const conn = connAddr(slot);
-    assert(connLife(conn) === LIFE_DEAD);
-    const pool = connTranPool(conn);
-    if (pool !== TRAN_POOL_NONE) tranRelease(pool, connTranId(conn));
-    countGeneration(conn);
+    const slot = listedAt(n);
+    releaseIds(slot);
     poolFree(slot);
+  }
+}
+
+/** Takes the conns that workers dropped early. Returns how many, their slots in SCRATCH_LIST. */
+export function takeRetiredConns(): u32 {
+  let count: u32 = 0;
+  for (let slot = poolTakeRetired(); slot !== 0; slot = connNext(connAddr(slot)))
+    count = list(slot, count);
+  return count;
+}
+
+/** Frees the `count` conns in SCRATCH_LIST that takeRetiredConns() took, after a grace period. */
+export function reclaimRetiredConns(count: u32): void {
+  for (let n: u32 = 0; n < count; n++) {
+    const slot = listedAt(n);
+    releaseIds(slot);
+    poolFreeRetired(slot);
   }
 }
 
@@ -103,6 +119,19 @@ export function reclaimConns(count: u32): void {
 export function list(slot: u32, count: u32): u32 {
   store<u32>(<usize>SCRATCH_LIST + ((<usize>count) << 2), slot);
   return count + 1;
+}
+
+function listedAt(n: u32): u32 {
+  return load<u32>(<usize>SCRATCH_LIST + ((<usize>n) << 2));
+}
+
+/** Gives the tran id of a dead conn back, and makes the id of the slot's next conn another. */
+function releaseIds(slot: u32): void {
+  const conn = connAddr(slot);
+  assert(connLife(conn) === LIFE_DEAD);
+  const pool = connTranPool(conn);
+  if (pool !== TRAN_POOL_NONE) tranRelease(pool, connTranId(conn));
+  countGeneration(conn);
 }
 
 function unlinkDead(slot: u32): bool {
@@ -115,11 +144,18 @@ function isExpired(conn: usize, now: i64): bool {
   return now - connLastUpdate(conn) >= timeoutNs(conn);
 }
 
-/** A conn picked up in mid-stream lives on the time-out of `new` until its reply was seen. */
+/**
+ * A conn picked up in mid-stream lives on the time-out of `new` until its reply was seen. What the scan
+ * leaves out of a time-out is rounded down: none ever ends early by it.
+ */
 function timeoutNs(conn: usize): i64 {
-  if (connProto(conn) !== PROTO_TCP) return timeoutOf(1, connState(conn));
-  const isUnanswered = (connFlags(conn) & (CONN_F_LOOSE | CONN_F_REPLIED)) === CONN_F_LOOSE;
-  return timeoutOf(0, isUnanswered ? <u32>STATE_NEW : connState(conn));
+  const isTcp = connProto(conn) === PROTO_TCP;
+  const isUnanswered =
+    isTcp && (connFlags(conn) & (CONN_F_LOOSE | CONN_F_REPLIED)) === CONN_F_LOOSE;
+  const full = timeoutOf(isTcp ? 0 : 1, isUnanswered ? <u32>STATE_NEW : connState(conn));
+  const shrink: i64 = load<u32>(SCRATCH_SHRINK);
+  // In two parts, as the product of a long time-out has more than 64 bits.
+  return full - ((full >> 16) * shrink + (((full & 0xffff) * shrink) >> 16));
 }
 
 function timeoutOf(row: u32, state: u32): i64 {

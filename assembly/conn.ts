@@ -6,6 +6,7 @@ import {
   CONN_LAST_UPDATE,
   CONN_LIFE,
   CONN_LOCK,
+  CONN_NEXT,
   CONN_OWNER,
   CONN_POLICY,
   CONN_SIZE,
@@ -94,6 +95,11 @@ export function connPolicy(conn: usize): u32 {
   return load<u32>(conn, CONN_POLICY);
 }
 
+/** Returns the slot that follows in a stack of slots, 0 at its end. */
+export function connNext(conn: usize): u32 {
+  return atomic.load<u32>(conn, CONN_NEXT);
+}
+
 /** Returns the number of the owner that still fills or publishes the conn, 0 for none. */
 export function connOwner(conn: usize): u32 {
   return load<u8>(conn, CONN_OWNER);
@@ -122,6 +128,11 @@ export function connLock(conn: usize, owner: u32): void {
 /** Takes the conn's lock for the control plane: false when its holder does not let go. */
 export function connLockBounded(conn: usize, owner: u32): bool {
   return lockU32(conn + CONN_LOCK, owner);
+}
+
+/** Takes the conn's lock if it is free; never waits. */
+export function connTryLock(conn: usize, owner: u32): bool {
+  return atomic.cmpxchg<u32>(conn, 0, owner, CONN_LOCK) === 0;
 }
 
 /** Returns the number of the owner that holds the conn's lock, 0 for none. */

@@ -6,10 +6,13 @@ import { trackKnown, trackNew } from './conntrack';
 import { answerError } from './icmp-error';
 import {
   DROP_IFACE_DOWN,
+  DROP_INDEX_FULL,
   DROP_NEEDS_FRAGMENTING,
   DROP_NO_CONN,
   DROP_NO_ROUTE,
+  DROP_TABLE_FULL,
   DROP_TOO_BIG,
+  DROP_TRAN_IDS_EXHAUSTED,
   DROP_TTL_EXCEEDED,
   FLOW_FWD,
   KEY_SRC,
@@ -44,6 +47,7 @@ import {
 } from './route';
 import {
   ICMP_FRAGMENTATION_NEEDED,
+  ICMP_HOST_UNREACHABLE,
   ICMP_NET_UNREACHABLE,
   ICMP_TIME_EXCEEDED,
   ICMP_TTL_EXCEEDED,
@@ -79,12 +83,24 @@ export function decide(
   const reason = isKnown
     ? trackKnown(pkt, ip, worker, now)
     : trackNew(pkt, ip, header, worker, now);
+  if (isOutOfRoom(reason)) {
+    const code = ICMP_HOST_UNREACHABLE;
+    answerError(pkt, ip, snapshot, worker, now, ICMP_UNREACHABLE, code, 0);
+    return reason;
+  }
   if (reason !== REASON_NONE && reason < <u32>TCP_IGNORED_FIRST) return reason;
   const entry = load<u32>(pkt, PKT_ENTRY);
   const l4 = ip + load<u16>(pkt, PKT_L4);
   translate(connAddr(entry >> 1), entry & 1, load<u8>(pkt, PKT_PROTO), ip, l4);
   forward(pkt, ip);
   return reason;
+}
+
+/** There is no room for another conn; its sender is told at once instead of waiting in vain. */
+function isOutOfRoom(reason: u32): bool {
+  return (
+    reason === DROP_TABLE_FULL || reason === DROP_INDEX_FULL || reason === DROP_TRAN_IDS_EXHAUSTED
+  );
 }
 
 /** What arrived for an outside address without a conn is meant for the gateway, or for nobody. */

@@ -1,5 +1,6 @@
-// The gateway's own ICMP errors, RFC 1812 section 4.3: time exceeded, net unreachable, and
-// fragmentation needed with the next-hop MTU (RFC 1191).
+// The gateway's own ICMP errors, RFC 1812 section 4.3: time exceeded, net unreachable, host
+// unreachable where there is no room for a conn, and fragmentation needed with the next-hop MTU
+// (RFC 1191).
 //
 // The error is built in the slot of the packet that it is about: what is quoted moves up by the two
 // headers that are written before it. It quotes the packet as it came, and as much of it as fits in

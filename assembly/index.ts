@@ -3,7 +3,13 @@ import { LAYOUT_VERSION } from './layout';
 
 export { burst } from './burst';
 export { exportConns } from './conn-export';
-export { ageConns, reclaimConns, removeConns } from './conn-removal';
+export {
+  ageConns,
+  reclaimConns,
+  reclaimRetiredConns,
+  removeConns,
+  takeRetiredConns,
+} from './conn-removal';
 export { copyIndex } from './index-copy';
 export { run } from './io/poll';
 export { recoverWorker } from './worker-recovery';
@@ -15,6 +21,7 @@ export { connLock, connUnlock } from './conn';
 export { indexInsert, indexLookup, indexRemove, readIndex } from './conn-index';
 export { hashKey } from './conn-key';
 export { poolAlloc, poolFree } from './conn-pool';
+export { dropEarly } from './early-drop';
 export { qsbrCheckpoint, qsbrOffline, qsbrOnline } from './qsbr';
 export { takeIcmpToken } from './rate-limit';
 export { routeLookup } from './route';

@@ -18,7 +18,7 @@
 // All bases are constants, so that an access is one instruction. Untouched pages cost nothing.
 
 /** Raised with every change here; the module exports its own and the host refuses another. */
-export const LAYOUT_VERSION = 2;
+export const LAYOUT_VERSION = 3;
 export const PAGE_SIZE = 65536;
 
 // --- Limits -------------------------------------------------------------------------------------
@@ -31,6 +31,8 @@ export const MAX_POLICIES = 1024;
 export const MAX_TRAN_POOLS = 4096;
 /** Highest ceiling (`--max-conntracks`): slots are 1..ceiling, slot 0 is never used. */
 export const MAX_CONNTRACKS = 16777216;
+/** Slots beyond the ceiling, for conns that were dropped early and wait for their grace period. */
+export const SPARE_SLOTS = 4096;
 
 // --- Control page -------------------------------------------------------------------------------
 
@@ -49,6 +51,10 @@ export const CTL_TCP_LOOSE = CTL_BASE + 268;
 /** u32: how many conns may be in use; and how many slots exist (the ceiling). */
 export const CTL_POOL_MAX = CTL_BASE + 272;
 export const CTL_POOL_CEILING = CTL_BASE + 276;
+/** u32: slots that exist: the ceiling and the spare ones, never more than MAX_CONNTRACKS. */
+export const CTL_POOL_SLOTS = CTL_BASE + 280;
+/** u32 0/1: whether workers may drop unreplied conns when the table is full. */
+export const CTL_EARLY_DROP = CTL_BASE + 284;
 /** u64 {tag << 32 | slot}: head of the stack of freed slots; the tag defeats ABA. */
 export const CTL_POOL_FREE = CTL_BASE + 384;
 /** u32: the next slot that was never used. */
@@ -57,6 +63,11 @@ export const CTL_POOL_NEXT = CTL_BASE + 512;
 export const CTL_POOL_USED = CTL_BASE + 640;
 /** u64 ns: theoretical arrival time of the next ICMP error (token bucket shared by all workers). */
 export const CTL_ICMP_TAT = CTL_BASE + 768;
+/** u32: the latest conn that was dropped early, linked to the others by NEXT; how many wait. */
+export const CTL_RETIRED = CTL_BASE + 896;
+export const CTL_RETIRED_COUNT = CTL_BASE + 900;
+/** u32: where the next search for a conn to drop early begins. */
+export const CTL_DROP_HAND = CTL_BASE + 904;
 /** i64 ns per state: row 0 for TCP, row 1 for UDP and ICMP; read by the ageing scan. */
 export const CTL_TIMEOUTS = CTL_BASE + 1024;
 export const TIMEOUTS_ROW = 128;
@@ -122,7 +133,8 @@ export const COUNT_BURSTS = 130;
 export const COUNT_CONNS_CREATED = 131;
 export const COUNT_ICMP_SENT = 132;
 export const COUNT_ICMP_LIMITED = 133;
-export const COUNT_END = 134;
+export const COUNT_CONNS_DROPPED_EARLY = 134;
+export const COUNT_END = 135;
 /** Then per interface: rx packets, rx bytes, rx drops, tx packets, tx bytes, tx errors. */
 export const COUNTERS_IFACES = 4096;
 export const IFACE_COUNTERS_SIZE = 64;
@@ -195,6 +207,8 @@ export const SCRATCH_FILTER_POLICY = SCRATCH_BASE + 12;
 /** u32 as it lies in a packet (network order); 0 in any filter field matches all. */
 export const SCRATCH_FILTER_ADDR_BE = SCRATCH_BASE + 16;
 export const SCRATCH_CURSOR = SCRATCH_BASE + 20;
+/** u32, 16 bits of fraction: the share of every time-out that the ageing scan leaves out. */
+export const SCRATCH_SHRINK = SCRATCH_BASE + 24;
 /** Lists of slots, or exported conns, from here on. */
 export const SCRATCH_LIST = SCRATCH_BASE + 4096;
 export const SCRATCH_LIST_SIZE = SCRATCH_SIZE - 4096;
@@ -431,7 +445,7 @@ export const LIFE_FREE = 0;
 /** Allocated, not published; its OWNER field says by whom. */
 export const LIFE_FILLING = 1;
 export const LIFE_LIVE = 2;
-/** Unlinked; waits for a grace period. */
+/** Unlinked, or about to be by whoever moved it here; waits for a grace period. */
 export const LIFE_DEAD = 3;
 
 /** Conn flag: a rev packet was seen (UDP and ICMP: replied). */

@@ -1,7 +1,8 @@
 // What a worker leaves behind that died in the middle of a burst: locks with its number, and conns
 // that its number is still noted in, because an insert erases it last. Such a conn is unlinked, even
-// if it was about to be whole. Two things stay lost, a slot or a tran id each, when it died between
-// taking it and noting it; no instruction there can trap, so only a killed thread does that.
+// if it was about to be whole. What stays lost is a slot or a tran id when it died between taking it
+// and noting it, or a conn when it died between dropping it early and retiring it; no instruction
+// there can trap, so only a killed thread does that.
 import { lockOwner, unlockBucket } from './bucket';
 import { connAddr, connLife, connLockOwner, connOwner, connUnlock, setConnLife } from './conn';
 import { indexRemove } from './conn-index';

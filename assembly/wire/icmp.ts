@@ -15,6 +15,7 @@ export const ICMP_TIME_EXCEEDED = 11;
 
 /** Codes of ICMP_UNREACHABLE. */
 export const ICMP_NET_UNREACHABLE = 0;
+export const ICMP_HOST_UNREACHABLE = 1;
 export const ICMP_FRAGMENTATION_NEEDED = 4;
 /** Code of ICMP_TIME_EXCEEDED. */
 export const ICMP_TTL_EXCEEDED = 0;

@@ -9,6 +9,7 @@ import {
   SCRATCH_FILTER_POLICY,
   SCRATCH_LIST,
   SCRATCH_NOW,
+  SCRATCH_SHRINK,
 } from '../../assembly/layout.js';
 import type { Datapath } from './datapath.js';
 import type { SharedMemory } from './memory.js';
@@ -17,6 +18,8 @@ import { swapBytes } from './tables.js';
 
 /** Slots looked at per turn of the event loop: about a millisecond of work at the most. */
 const SWEEP_SLOTS = 16384;
+/** All of a time-out, in the fixed point of SCRATCH_SHRINK. */
+const SHRINK_ONE = 0x10000;
 /** Conns exported per turn. */
 const EXPORT_CONNS = 1024;
 
@@ -62,12 +65,26 @@ export class ConnTable {
     });
   }
 
-  /** Removes the conns that idled for their time-out or longer at `nowNs`. */
-  age(nowNs: bigint): Promise<number> {
+  /**
+   * Removes the conns that idled for their time-out or longer at `nowNs`, of which `shrink` is left
+   * out: a share from 0 to 1.
+   */
+  age(nowNs: bigint, shrink = 0): Promise<number> {
     return this.#sweep((from, to) => {
       this.#shared.i64[SCRATCH_NOW >>> 3] = nowNs;
+      this.#shared.u32[SCRATCH_SHRINK >>> 2] = Math.floor(shrink * SHRINK_ONE);
       return this.#datapath.ageConns(from, to);
     });
+  }
+
+  /** Frees the conns that workers dropped early; resolves with their number. */
+  async reclaimRetired(): Promise<number> {
+    const slots = this.#takeList(this.#datapath.takeRetiredConns());
+    if (slots.length === 0) return 0;
+    await this.#qsbr.waitForGrace();
+    this.#shared.u32.set(slots, SCRATCH_LIST >>> 2);
+    this.#datapath.reclaimRetiredConns(slots.length);
+    return slots.length;
   }
 
   /** Frees what a dead worker held locked or had half made. It must be offline for good. */

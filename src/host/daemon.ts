@@ -6,6 +6,7 @@ import { type ApiServer, startApiServer } from './api-server.js';
 import { ConnTable } from './conn-table.js';
 import { Conntrack, DEFAULT_CONFIG } from './conntrack.js';
 import { compileDatapath, instantiateDatapath } from './datapath.js';
+import { startReclaiming } from './early-drop.js';
 import { Gateway } from './gateway.js';
 import { GoneDevices } from './gone-devices.js';
 import { addressHandlers } from './handlers/address.js';
@@ -111,6 +112,7 @@ async function start(
   closers.push(() => gateway.close());
   closers.push(() => pool.close());
 
+  closers.push(startReclaiming(shared, table, onBug));
   const stopAgeing: StopAgeing = startAgeing(async () => {
     const count = await table.age(rawClockNs());
     if (count > 0) log.debug(`ageing: ${count} conns expired`);

@@ -14,14 +14,18 @@ export interface Datapath {
   run(worker: number): void;
 
   /**
-   * Control plane: unlinks every live conn among slots [from, to) that idled longer than its
-   * time-out at SCRATCH_NOW; writes their slots to SCRATCH_LIST and returns how many.
+   * Control plane: unlinks every live conn among slots [from, to) that idled for its
+   * time-out at SCRATCH_NOW, less the share in SCRATCH_SHRINK; writes their slots to SCRATCH_LIST and returns how many.
    */
   ageConns(from: number, to: number): number;
   /** Control plane: unlinks every live conn among slots [from, to) that matches SCRATCH_FILTER_*. */
   removeConns(from: number, to: number): number;
   /** Control plane: frees the tran ids and slots of the `count` conns in SCRATCH_LIST. */
   reclaimConns(count: number): void;
+  /** Control plane: lists the conns that workers dropped early in SCRATCH_LIST; returns how many. */
+  takeRetiredConns(): number;
+  /** Control plane: frees the `count` conns in SCRATCH_LIST that takeRetiredConns() listed. */
+  reclaimRetiredConns(count: number): void;
   /**
    * Control plane: writes the live conns among slots [from, ...) to SCRATCH_LIST as API entries, at
    * most `limit`; returns how many, and the slot to go on from in SCRATCH_CURSOR (0 at the end).

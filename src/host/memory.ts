@@ -5,12 +5,14 @@ import {
   CTL_POOL_CEILING,
   CTL_POOL_MAX,
   CTL_POOL_NEXT,
+  CTL_POOL_SLOTS,
   CTL_VERSION,
   LAYOUT_VERSION,
   MAGIC,
   MAX_CONNTRACKS,
   PAGE_SIZE,
   POOL_BASE,
+  SPARE_SLOTS,
 } from '../../assembly/layout.js';
 import { ControlError } from '../api/errors.js';
 
@@ -52,10 +54,12 @@ export function viewMemory(memory: WebAssembly.Memory): SharedMemory {
 export function createMemory(ceiling: number): SharedMemory {
   if (!Number.isInteger(ceiling) || ceiling < 1 || ceiling > MAX_CONNTRACKS)
     throw new ControlError('EINVAL', `max-conntracks ${ceiling} is not in 1..${MAX_CONNTRACKS}`);
-  const pages = Math.ceil((POOL_BASE + (ceiling + 1) * CONN_SIZE) / PAGE_SIZE);
+  const slots = Math.min(ceiling + SPARE_SLOTS, MAX_CONNTRACKS);
+  const pages = Math.ceil((POOL_BASE + (slots + 1) * CONN_SIZE) / PAGE_SIZE);
   const shared = viewMemory(reserve(pages, ceiling));
   Atomics.store(shared.u32, CTL_VERSION >>> 2, LAYOUT_VERSION);
   Atomics.store(shared.u32, CTL_POOL_CEILING >>> 2, ceiling);
+  Atomics.store(shared.u32, CTL_POOL_SLOTS >>> 2, slots);
   Atomics.store(shared.u32, CTL_POOL_MAX >>> 2, 0);
   // Slot 0 stays unused, so that an entry word of 0 means empty.
   Atomics.store(shared.u32, CTL_POOL_NEXT >>> 2, 1);

@@ -1,6 +1,7 @@
 import {
   COUNT_BURSTS,
   COUNT_CONNS_CREATED,
+  COUNT_CONNS_DROPPED_EARLY,
   COUNT_END,
   COUNT_FORWARDED,
   COUNT_ICMP_LIMITED,
@@ -29,6 +30,7 @@ const COUNT_NAMES: Readonly<Record<number, string>> = {
   [COUNT_BURSTS]: 'bursts',
   [COUNT_CONNS_CREATED]: 'conns_created',
   [COUNT_ICMP_SENT]: 'icmp_errors_sent',
+  [COUNT_CONNS_DROPPED_EARLY]: 'conns_dropped_early',
   [COUNT_ICMP_LIMITED]: 'icmp_errors_limited',
 };
 

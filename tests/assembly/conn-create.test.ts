@@ -14,9 +14,10 @@ import {
   TRAN_USED,
   VERDICT_DROP,
   VERDICT_FORWARD,
+  VERDICT_LOCAL,
 } from '../../assembly/layout.js';
 import { printedSeed } from '../support/datapath.js';
-import { buildIcmpEcho, buildTcp, buildUdp } from '../support/packets.js';
+import { buildIcmpEcho, buildIcmpError, buildTcp, buildUdp } from '../support/packets.js';
 import { RACE_ROUNDS, RACERS } from '../support/race-burst.js';
 import {
   host,
@@ -35,12 +36,21 @@ const PORTS = { sport: 40000, dport: 53 };
 
 const test = suite('conn create');
 
+/** What the sender of a refused packet gets: the packet as it came, and that nobody is there. */
+function hostUnreachable(packet: Buffer): Buffer {
+  const error = { type: 3, code: 1, src: '10.99.0.1', dst: OUT.src, tos: 0xc0, df: true };
+  return buildIcmpError(error, packet);
+}
+
 test('refuses the conn that is one too many, and takes its packets again when there is room', async () => {
   const gateway = await TestGateway.open({ ceiling: 2, max: 1 });
   const first = { iface: INSIDE, packet: buildUdp({ ...OUT, ...PORTS }) };
-  const second = { iface: INSIDE, packet: buildUdp({ ...OUT, ...PORTS, src: '10.99.0.6' }) };
+  const second = { iface: INSIDE, packet: buildUdp({ ...OUT, ...PORTS, sport: 40001 }) };
   assert.is(gateway.decideOne(first).verdict, VERDICT_FORWARD);
-  assert.is(gateway.decideOne(second).reason, DROP_TABLE_FULL);
+  const answer = gateway.decideOne(second);
+  assert.equal([answer.verdict, answer.reason], [VERDICT_LOCAL, DROP_TABLE_FULL]);
+  assert.equal(answer.packet, hostUnreachable(second.packet));
+  assert.is(gateway.counter(DROP_TABLE_FULL), 1);
   assert.is(gateway.decideOne(first).verdict, VERDICT_FORWARD, 'the known conn goes on');
   assert.is(gateway.tranUsed(SHARED_POOLS.udp), 1);
   Atomics.store(gateway.datapath.shared.u32, CTL_POOL_MAX >>> 2, 2);
@@ -51,10 +61,10 @@ test('refuses a conn without a tran id, and gives its slot back', async () => {
   const gateway = await TestGateway.open();
   const used = TRAN_HEADERS_BASE + SHARED_POOLS.udp * TRAN_HEADER_SIZE + TRAN_USED;
   gateway.datapath.view.setUint32(used, 65536 - TRAN_LOWEST_PORT, true);
-  assert.is(
-    gateway.decideOne({ iface: INSIDE, packet: buildUdp({ ...OUT, ...PORTS }) }).reason,
-    DROP_TRAN_IDS_EXHAUSTED,
-  );
+  const packet = buildUdp({ ...OUT, ...PORTS });
+  const answer = gateway.decideOne({ iface: INSIDE, packet });
+  assert.equal([answer.verdict, answer.reason], [VERDICT_LOCAL, DROP_TRAN_IDS_EXHAUSTED]);
+  assert.equal(answer.packet, hostUnreachable(packet));
   assert.is(gateway.connCount, 0);
   const other = { iface: INSIDE, packet: buildIcmpEcho({ ...OUT, type: 8 }, 77, 1) };
   assert.is(gateway.decideOne(other).verdict, VERDICT_FORWARD, 'another pool has some');
@@ -66,8 +76,9 @@ test('refuses a conn that finds no place in the index, and gives slot and id bac
   let isFull = false;
   for (let conns = 0; !isFull && conns < 1000; conns++) {
     const packet = buildUdp({ ...OUT, sport: 2000 + conns, dport: 53 });
-    const { reason } = gateway.decideOne({ iface: INSIDE, packet });
-    isFull = reason === DROP_INDEX_FULL;
+    const answer = gateway.decideOne({ iface: INSIDE, packet });
+    isFull = answer.reason === DROP_INDEX_FULL;
+    if (isFull) assert.equal(answer.packet, hostUnreachable(packet));
     assert.is(gateway.connCount, isFull ? conns : conns + 1);
     assert.is(gateway.tranUsed(SHARED_POOLS.udp), gateway.connCount);
   }

@@ -13,6 +13,7 @@ import type { DatapathSystem } from '../../src/tun/sys.js';
 export interface DatapathSteps extends Datapath {
   connLock(conn: number, owner: number): void;
   connUnlock(conn: number): void;
+  dropEarly(owner: number): number;
   hashKey(header: number, key: number): number;
   indexInsert(slot: number, owner: number): number;
   indexLookup(header: number, key: number, hash: number): number;

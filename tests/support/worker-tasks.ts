@@ -1,6 +1,7 @@
 // The body of a stress test's worker: runs one task until its time is over and posts what it found.
 import { parentPort, workerData } from 'node:worker_threads';
 import {
+  CONN_LAST_UPDATE,
   CTX_BASE,
   CTX_NOW,
   CTX_SIZE,
@@ -133,6 +134,33 @@ function churnIndex(): void {
   for (let n = 0; n < conns; n++) if (slots[n] !== 0) change(wasm.readIndex(), n);
 }
 
+/** Makes conns in a full table: what a burst has found must not change until the burst ends. */
+function dropEarly(): void {
+  let serial = 0;
+  const held = new Map<number, string>();
+  const keyAt = (slot: number) =>
+    Buffer.from(shared.bytes.slice(connAddr(slot), connAddr(slot) + 2 * KEY_SIZE)).toString('hex');
+  const create = (header: number): void => {
+    const { fwd, rev } = stressConn(job.owner, ++serial & 0xffff);
+    const slot = wasm.poolAlloc(job.owner) || wasm.dropEarly(job.owner);
+    if (slot === 0) return;
+    writeKeys(view, slot, fwd, rev);
+    view.setBigInt64(connAddr(slot) + CONN_LAST_UPDATE, BigInt(serial), true);
+    if (wasm.indexInsert(slot, job.owner) !== 0) {
+      wasm.poolFree(slot);
+      return;
+    }
+    const entry = lookUp(header, stressConn(3 - job.owner, random() & 0x3ff).fwd);
+    if (entry !== 0) held.set(entry >>> 1, keyAt(entry >>> 1));
+    held.set(slot, keyAt(slot));
+  };
+  inBursts(create, () => {
+    for (const [slot, key] of held)
+      check(keyAt(slot) === key, () => `slot ${slot} changed within a burst`);
+    held.clear();
+  });
+}
+
 /** Inserts and removes conns that another worker inserts too: one of them must have each. */
 function raceIndex(): void {
   const conns = job.conns ?? 0;
@@ -235,6 +263,7 @@ const TASKS: Readonly<Record<WorkerJob['task'], () => void>> = {
     );
   },
   'churn-index': churnIndex,
+  'drop-early': dropEarly,
   'race-burst': () => raceBurst({ worker: job.owner - 1, shared, wasm, check }),
   'race-index': raceIndex,
   'read-index': readIndex,

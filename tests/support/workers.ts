@@ -7,6 +7,7 @@ export interface WorkerJob {
     | 'churn-pool'
     | 'churn-tran'
     | 'churn-index'
+    | 'drop-early'
     | 'race-burst'
     | 'race-index'
     | 'read-index'
