@@ -114,19 +114,20 @@ function classifyTransit(pkt: usize, ip: usize, snapshot: usize, src: u32): u32 
   return REASON_NONE;
 }
 
-/** "This network", loopback, multicast, reserved and limited broadcast. RFC 1812 section 5.3.7. */
-function isMartian(addr: u32): bool {
+/** Returns whether `addr` is "this network", loopback, multicast, reserved and limited broadcast. RFC 1812 section 5.3.7. */
+export function isMartian(addr: u32): bool {
   const top = addr >> 24;
   return top === 0 || top === 127 || top >= 224;
 }
 
-function destinationReason(dst: u32): u32 {
+/** Returns why nothing is sent on to a martian destination. */
+export function destinationReason(dst: u32): u32 {
   if (dst === 0xffffffff) return DROP_BROADCAST;
   return dst >> 28 === 14 ? DROP_MULTICAST : DROP_BAD_DESTINATION;
 }
 
 /** Returns why a packet can belong to no conn, or REASON_NONE; its ICMP type must be `echoType`. */
-function connReason(pkt: usize, ip: usize, echoType: u32): u32 {
+export function connReason(pkt: usize, ip: usize, echoType: u32): u32 {
   if (ipv4IsLaterFragment(ip)) return DROP_NAT_FRAGMENT;
   const l4Offset: u32 = load<u16>(pkt, PKT_L4);
   const available = load<u32>(pkt, PKT_LEN) - l4Offset;
@@ -140,7 +141,7 @@ function connReason(pkt: usize, ip: usize, echoType: u32): u32 {
 }
 
 /** Writes the packet's key as it would be found on the outside interface `iface`. */
-function writeKey(pkt: usize, ip: usize, iface: u32): void {
+export function writeKey(pkt: usize, ip: usize, iface: u32): void {
   const l4 = ip + load<u16>(pkt, PKT_L4);
   const proto: u32 = load<u8>(pkt, PKT_PROTO);
   store<u32>(pkt, iface | (AF_INET << 16) | (proto << 24), PKT_KEY + KEY_IFACE);

@@ -4,7 +4,7 @@
 // Until the insert the conn is this worker's alone, and its slot notes so. The tran pool is noted
 // only once the id stands in the rev key, and forgotten before the id is given back, so that whoever
 // cleans up after a dead worker finds an id to give back where there is one.
-import { connAddr, connKey } from './conn';
+import { connAddr, connKey, connTranId, connTranPool } from './conn';
 import { INDEX_NO_ROOM, indexInsert } from './conn-index';
 import { poolAlloc, poolFree } from './conn-pool';
 import { dropEarly } from './early-drop';
@@ -45,7 +45,8 @@ import { tranRelease, tranTake } from './tran-pool';
 export const CONN_EXISTS: u32 = 256;
 
 /**
- * Makes the conn that the fwd packet at `ip` begins, and stores its entry in the descriptor.
+ * Makes the conn that the fwd packet at `ip` begins, and stores its entry in the descriptor. Without
+ * a policy there it is tracked as it is, and nothing of it translated.
  *
  * Returns why there is none, REASON_NONE when the conn has taken the packet in, or CONN_EXISTS.
  */
@@ -53,32 +54,50 @@ export function createConn(pkt: usize, ip: usize, owner: u32, now: i64): u32 {
   let slot = poolAlloc(owner);
   if (slot === 0) slot = dropEarly(owner);
   if (slot === 0) return DROP_TABLE_FULL;
+  const conn = connAddr(slot);
   const key = pkt + PKT_KEY;
   const policy: usize = load<u32>(pkt, PKT_POLICY);
   const proto: u32 = load<u8>(pkt, PKT_PROTO);
-  const pool = policyPool(policy, proto);
-  const tranId = tranTake(pool, bswap<u16>(load<u16>(key, KEY_SRC_ID)));
-  if (tranId === 0) {
+  if (policy === 0) {
+    writeKeys(conn, key, proto, load<u32>(key, KEY_SRC), load<u16>(key, KEY_SRC_ID));
+  } else if (!writeTranslated(conn, key, proto, policy)) {
     poolFree(slot);
     return DROP_TRAN_IDS_EXHAUSTED;
   }
-  const conn = connAddr(slot);
-  writeKeys(conn, key, proto, load<u32>(policy, POLICY_REPLACE_BE), bswap<u16>(<u16>tranId));
-  store<u16>(conn, <u16>pool, CONN_TRAN_POOL);
-  store<u32>(conn, load<u32>(policy, POLICY_ID), CONN_POLICY);
   store<i64>(conn, now, CONN_LAST_UPDATE);
   if (proto === PROTO_TCP) tcpOpen(conn, ip, ip + load<u16>(pkt, PKT_L4));
   else store<u8>(conn, STATE_NEW, CONN_STATE);
 
   const holder = indexInsert(slot, owner);
-  store<u32>(pkt, holder === 0 ? (slot << 1) | FLOW_FWD : holder, PKT_ENTRY);
-  if (holder === 0) return REASON_NONE;
-  store<u16>(conn, TRAN_POOL_NONE, CONN_TRAN_POOL);
-  tranRelease(pool, tranId);
+  if (holder === 0) {
+    store<u32>(pkt, (slot << 1) | FLOW_FWD, PKT_ENTRY);
+    return REASON_NONE;
+  }
+  giveBackTranId(conn);
   poolFree(slot);
   if (holder === INDEX_NO_ROOM) return DROP_INDEX_FULL;
+  store<u32>(pkt, holder, PKT_ENTRY);
   // Or the key is that of a reply to what was an outside address until just now: its conn goes.
   return (holder & 1) === FLOW_FWD ? CONN_EXISTS : DROP_NO_CONN;
+}
+
+/** Writes the keys of a conn that `policy` translates, and notes both; false without a tran id. */
+function writeTranslated(conn: usize, key: usize, proto: u32, policy: usize): bool {
+  const pool = policyPool(policy, proto);
+  const tranId = tranTake(pool, bswap<u16>(load<u16>(key, KEY_SRC_ID)));
+  if (tranId === 0) return false;
+  writeKeys(conn, key, proto, load<u32>(policy, POLICY_REPLACE_BE), bswap<u16>(<u16>tranId));
+  store<u16>(conn, <u16>pool, CONN_TRAN_POOL);
+  store<u32>(conn, load<u32>(policy, POLICY_ID), CONN_POLICY);
+  return true;
+}
+
+function giveBackTranId(conn: usize): void {
+  const pool = connTranPool(conn);
+  if (pool === TRAN_POOL_NONE) return;
+  const tranId = connTranId(conn);
+  store<u16>(conn, TRAN_POOL_NONE, CONN_TRAN_POOL);
+  tranRelease(pool, tranId);
 }
 
 function writeKeys(conn: usize, key: usize, proto: u32, outsideBe: u32, tranIdBe: u32): void {

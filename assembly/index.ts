@@ -12,6 +12,7 @@ export {
 } from './conn-removal';
 export { copyIndex } from './index-copy';
 export { run } from './io/poll';
+export { track } from './replay';
 export { recoverWorker } from './worker-recovery';
 
 // For tests and micro-benchmarks: single steps of the structures.

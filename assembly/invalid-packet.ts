@@ -16,6 +16,8 @@
 import { connAddr, connId, connState } from './conn';
 import {
   CONN_STATE,
+  FLOW_FWD,
+  FLOW_REV,
   INVALID_ACK,
   INVALID_ACK_SLACK,
   INVALID_BASE,
@@ -49,9 +51,11 @@ import {
   INVALID_TIME,
   INVALID_WINDOW,
   MAX_WORKERS,
+  PATH_REV,
   PKT_ENTRY,
   PKT_IN_IFACE,
   PKT_L4,
+  PKT_PATH,
   REASON_MASK,
   TCP_INVALID_END,
   TCP_LOOSE_ACK,
@@ -97,7 +101,8 @@ export function recordInvalid(pkt: usize, ip: usize, worker: u32, reason: u32, n
   store<u32>(record, entry === 0 ? 0 : connId(connAddr(entry >> 1), entry >> 1), INVALID_CONN_ID);
   store<u16>(record, load<u16>(pkt, PKT_IN_IFACE), INVALID_IFACE);
   store<u8>(record, <u8>reason, INVALID_REASON);
-  store<u8>(record, <u8>(entry & 1), INVALID_FLOW);
+  const isRev = load<u8>(pkt, PKT_PATH) === PATH_REV;
+  store<u8>(record, isRev ? FLOW_REV : FLOW_FWD, INVALID_FLOW);
   writeHeader(record, ip, ip + load<u16>(pkt, PKT_L4));
   publish(worker, record);
 }

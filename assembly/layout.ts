@@ -507,6 +507,14 @@ export const DROP_TRAN_IDS_EXHAUSTED = 23;
 export const DROP_LOCAL_NO_ROUTE = 24;
 export const DROP_TX_FAILED = 25;
 
+// Replay alone: a packet of the capture that no tracker is asked about. Never counted.
+
+/** Neither end, or both, are inside: it crosses no gateway. */
+export const UNTRACKED_NEITHER_INSIDE = 29;
+export const UNTRACKED_BOTH_INSIDE = 30;
+/** The capture holds too little of it: its headers are not whole. */
+export const UNTRACKED_CUT_OFF = 31;
+
 // Reasons of the TCP tracker. An invalid one drops the segment; an ignored one forwards it but
 // believes nothing of it. What is tolerated is forwarded too, and counted under the reason for
 // which it would have been dropped: TCP_TOLERATED is added to that reason. Hence a segment goes on

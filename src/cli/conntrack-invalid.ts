@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import { CONN_STATES } from '../api/conntrack.js';
 import { FLOWS, INVALID_LIST, type InvalidPacket, type TcpSide } from '../api/invalid-packet.js';
-import { ageSec, daemonNowNs, formatConnId } from './conn-words.js';
+import { explain, flagLetters, sequenceLength } from '../api/invalid-reasons.js';
+import { ageSec, formatConnId } from '../api/shown-conn.js';
+import type { Column, Row } from '../api/table.js';
 import type { CliContext } from './context.js';
+import { daemonNowNs } from './daemon-clock.js';
 import { groupCommand, keywordCommand } from './grammar/command.js';
 import { IfaceNames } from './iface-names.js';
-import { explain, flagLetters, sequenceLength } from './invalid-reasons.js';
-import type { Column, Row } from './table.js';
 
 const COLUMNS: readonly Column[] = [
   { header: 'AGE', align: 'right' },

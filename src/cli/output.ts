@@ -1,4 +1,4 @@
-import { type Column, type Row, tableLines } from './table.js';
+import { type Column, type Row, tableLines } from '../api/table.js';
 
 /** Writes text; settled when the receiver took it, so that a slow one is waited for. */
 export type Write = (text: string) => Promise<void>;

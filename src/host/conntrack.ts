@@ -3,16 +3,9 @@ import {
   CTL_TCP_LOOSE,
   CTL_TCP_WINDOW,
   CTL_TIMEOUTS,
-  STATE_CLOSE_WAIT,
-  STATE_CLOSED,
-  STATE_CLOSING,
+  PROTO_TCP,
+  PROTO_UDP,
   STATE_COUNT,
-  STATE_ESTABLISHED,
-  STATE_FIN_RECV,
-  STATE_FIN_SENT,
-  STATE_FIN_WAIT,
-  STATE_LAST_ACK,
-  STATE_TIME_WAIT,
   TCP_WINDOW_LIBERAL,
   TCP_WINDOW_OFF,
   TCP_WINDOW_STRICT,
@@ -23,6 +16,7 @@ import { ControlError } from '../api/errors.js';
 import type { ConnTable } from './conn-table.js';
 import type { SharedMemory } from './memory.js';
 import type { ConnIndex } from './migration.js';
+import { timeoutSetting } from './timeouts.js';
 
 /** The defaults of grcli-conntrack(1), and a tracker that drops what it does not believe. */
 export const DEFAULT_CONFIG: ConntrackConfig = {
@@ -43,15 +37,6 @@ const WINDOW_WORDS: Readonly<Record<string, number>> = {
   liberal: TCP_WINDOW_LIBERAL,
   strict: TCP_WINDOW_STRICT,
 };
-
-const HALF_CLOSE_STATES = [
-  STATE_FIN_SENT,
-  STATE_FIN_RECV,
-  STATE_CLOSE_WAIT,
-  STATE_FIN_WAIT,
-  STATE_CLOSING,
-  STATE_LAST_ACK,
-];
 
 const NS_PER_SEC = 1_000_000_000n;
 
@@ -143,22 +128,13 @@ export class Conntrack {
     );
   }
 
-  /** Fills the ageing scan's table: one row for TCP, one for UDP and ICMP. RFC 5382, RFC 4787. */
+  /** Fills the ageing scan's table: one row for TCP, one for UDP and ICMP. */
   #publishTimeouts(): void {
-    const config = this.#config;
-    const tcp: number[] = new Array(STATE_COUNT).fill(config.newTimeoutSec);
-    tcp[STATE_CLOSED] = config.closedTimeoutSec;
-    tcp[STATE_ESTABLISHED] = config.establishedTcpTimeoutSec;
-    tcp[STATE_TIME_WAIT] = config.timeWaitTimeoutSec;
-    for (const state of HALF_CLOSE_STATES) tcp[state] = config.halfCloseTimeoutSec;
-    const other: number[] = new Array(STATE_COUNT).fill(config.newTimeoutSec);
-    other[STATE_ESTABLISHED] = config.establishedUdpTimeoutSec;
-    for (const [row, seconds] of [tcp, other].entries()) {
+    for (const [row, proto] of [PROTO_TCP, PROTO_UDP].entries()) {
       const words = (CTL_TIMEOUTS + row * TIMEOUTS_ROW) >>> 3;
-      this.#shared.i64.set(
-        seconds.map((sec) => BigInt(sec) * NS_PER_SEC),
-        words,
-      );
+      for (let state = 0; state < STATE_COUNT; state++)
+        this.#shared.i64[words + state] =
+          BigInt(this.#config[timeoutSetting(proto, state)]) * NS_PER_SEC;
     }
   }
 }

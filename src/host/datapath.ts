@@ -38,6 +38,12 @@ export interface Datapath {
    * those slots to SCRATCH_LIST and returns how many. They are to be reclaimed after a grace period.
    */
   recoverWorker(worker: number): number;
+
+  /**
+   * Worker: tracks the first packet of its ring without translating it, at the clock in its context.
+   * `captured` bytes of it are in the slot; conns begin in the subnet of `insideBe` and `maskBe`.
+   */
+  track(worker: number, captured: number, insideBe: number, maskBe: number): void;
 }
 
 /** Where the compiled module is: `release` is shipped, `debug` asserts and has symbols. */

@@ -72,6 +72,16 @@ export class InvalidPackets {
     return taken.slice(-LISTED).map(({ record }) => readRecord(record));
   }
 
+  /** Returns the newest of a worker that is not at work just now, undefined when it has none. */
+  latest(worker: number): InvalidPacket | undefined {
+    const ring = INVALID_BASE + worker * INVALID_RING_SIZE;
+    const published = this.#shared.u64[(ring + INVALID_PUBLISHED) >>> 3] ?? 0n;
+    if (published === 0n) return undefined;
+    const index = Number((published - 1n) % BigInt(INVALID_KEPT));
+    const at = ring + INVALID_RECORDS + index * INVALID_SIZE;
+    return readRecord(Buffer.from(this.#shared.bytes.slice(at, at + INVALID_SIZE)));
+  }
+
   #takeRing(worker: number, taken: Taken[]): void {
     const ring = INVALID_BASE + worker * INVALID_RING_SIZE;
     // A worker that refused nothing has not touched the pages of its ring: neither does this.

@@ -16,6 +16,9 @@ import {
 } from '../../assembly/layout.js';
 import { ControlError } from '../api/errors.js';
 
+/** The ceiling on conns unless another is asked for. */
+export const DEFAULT_CEILING = 1 << 20;
+
 /** Views over the shared memory. Offsets are bytes from `assembly/layout.ts`, so shift them. */
 export interface SharedMemory {
   readonly memory: WebAssembly.Memory;

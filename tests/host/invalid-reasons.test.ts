@@ -7,7 +7,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as layout from '../../assembly/layout.js';
 import { INVALID_LIST, type InvalidPacket } from '../../src/api/invalid-packet.js';
-import { explain } from '../../src/cli/invalid-reasons.js';
+import { explain } from '../../src/api/invalid-reasons.js';
 import { InvalidPackets } from '../../src/host/invalid-packets.js';
 import { REASON_NAMES } from '../../src/host/reasons.js';
 import type { TcpFields } from '../support/packets.js';

@@ -6,8 +6,8 @@
  * numbers wrap: they are compared by signed difference, RFC 9293 section 3.4.
  */
 
-import { CONN_STATES } from '../api/conntrack.js';
-import type { InvalidPacket } from '../api/invalid-packet.js';
+import { CONN_STATES } from './conntrack.js';
+import type { InvalidPacket } from './invalid-packet.js';
 
 const FIN = 0x01;
 const SYN = 0x02;
@@ -28,10 +28,12 @@ const TEMPLATES: Readonly<Record<string, Template>> = {
     headerBytes < 20
       ? `the TCP header claims ${headerBytes} bytes, fewer than the 20 that it has`
       : `the TCP header claims ${headerBytes} bytes, but ${segmentBytes} are all there is`,
-  tcp_no_conn: ({ flags }) =>
-    (flags & (SYN | RST | FIN)) === 0
+  tcp_no_conn: ({ flags, flow }) => {
+    if (flow !== 0) return 'it belongs to no connection, and only a packet from inside opens one';
+    return (flags & (SYN | RST | FIN)) === 0
       ? 'it belongs to no connection, and tcp-loose is off'
-      : 'it belongs to no connection, and only a SYN opens one',
+      : 'it belongs to no connection, and only a SYN opens one';
+  },
   tcp_loose_ack: (packet) => `the first answer's ${ackFault(packet, packet.ack)}`,
   tcp_rst_in_handshake: (packet) =>
     packet.flow === 0 ? clientResetFault(packet) : serverResetFault(packet),

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Column, tableLines } from '../../src/cli/table.js';
+import { type Column, tableLines } from '../../src/api/table.js';
 
 const COLUMNS: readonly Column[] = [
   { header: 'NAME', align: 'left' },
