@@ -9,8 +9,7 @@
 // standing in line. What passes hand on lies in the descriptors. Everything that is published under
 // a grace period - the snapshot, the conn index - is loaded once, at the start.
 import { classify } from './classify';
-import { indexLookup, indexTouch, readIndex } from './conn-index';
-import { hashKey } from './conn-key';
+import { readIndex } from './conn-index';
 import { decide } from './decide';
 import {
   COUNT_BURSTS,
@@ -19,19 +18,11 @@ import {
   CTL_SNAPSHOT,
   CTX_BASE,
   CTX_NOW,
-  CTX_SINK,
   CTX_SIZE,
-  FLOW_FWD,
-  FLOW_REV,
   MAX_BURST,
   MAX_WORKERS,
-  PATH_FWD,
   PATH_NONE,
-  PATH_REV,
-  PKT_ENTRY,
-  PKT_HASH,
   PKT_IN_IFACE,
-  PKT_KEY,
   PKT_LEN,
   PKT_PATH,
   PKT_REASON,
@@ -47,6 +38,7 @@ import {
   VERDICT_DROP,
   VERDICT_FORWARD,
 } from './layout';
+import { lookUpBurst } from './lookup';
 import { count, countersOf, countRx, countRxDrop } from './stats';
 
 /**
@@ -62,13 +54,20 @@ export function burst(worker: u32, packetCount: u32): void {
   const context = <usize>CTX_BASE + <usize>worker * <usize>CTX_SIZE;
   const snapshot: usize = atomic.load<u32>(CTL_SNAPSHOT);
   const header = readIndex();
-  classifyAll(pkts, end, ips, snapshot, countersOf(worker));
-  lookUpAll(pkts, end, header, context);
+  classifyBurst(pkts, end, ips, snapshot, countersOf(worker));
+  lookUpBurst(pkts, end, header, context);
   decideAll(pkts, end, ips, snapshot, header, worker, load<i64>(context, CTX_NOW));
   countAll(pkts, end, countersOf(worker));
 }
 
-function classifyAll(pkts: usize, end: usize, ips: usize, snapshot: usize, counters: usize): void {
+/** Fills the descriptors [pkts, end) of the packets in slots from `ips` on: reason and path. */
+export function classifyBurst(
+  pkts: usize,
+  end: usize,
+  ips: usize,
+  snapshot: usize,
+  counters: usize,
+): void {
   for (let pkt = pkts, ip = ips; pkt < end; pkt += PKT_SIZE, ip += SLOT_SIZE) {
     countRx(counters, load<u16>(pkt, PKT_IN_IFACE), load<u32>(pkt, PKT_LEN));
     store<u8>(pkt, VERDICT_DROP, PKT_VERDICT);
@@ -76,28 +75,6 @@ function classifyAll(pkts: usize, end: usize, ips: usize, snapshot: usize, count
     store<u8>(pkt, <u8>reason, PKT_REASON);
     if (reason !== REASON_NONE) store<u8>(pkt, PATH_NONE, PKT_PATH);
   }
-}
-
-function lookUpAll(pkts: usize, end: usize, header: usize, context: usize): void {
-  for (let pkt = pkts; pkt < end; pkt += PKT_SIZE)
-    if (hasKey(pkt)) store<u32>(pkt, hashKey(header, pkt + PKT_KEY), PKT_HASH);
-  let sink: u32 = 0;
-  for (let pkt = pkts; pkt < end; pkt += PKT_SIZE)
-    if (hasKey(pkt)) sink += indexTouch(header, load<u32>(pkt, PKT_HASH));
-  store<u32>(context, sink, CTX_SINK);
-  for (let pkt = pkts; pkt < end; pkt += PKT_SIZE) if (hasKey(pkt)) lookUp(pkt, header);
-}
-
-function hasKey(pkt: usize): bool {
-  const path: i32 = load<u8>(pkt, PKT_PATH);
-  return path === PATH_FWD || path === PATH_REV;
-}
-
-/** An entry of the other flow is a miss: a request that looks like a reply, or the reverse. */
-function lookUp(pkt: usize, header: usize): void {
-  const entry = indexLookup(header, pkt + PKT_KEY, load<u32>(pkt, PKT_HASH));
-  const flow: u32 = load<u8>(pkt, PKT_PATH) === PATH_REV ? FLOW_REV : FLOW_FWD;
-  store<u32>(pkt, (entry & 1) === flow ? entry : 0, PKT_ENTRY);
 }
 
 function decideAll(

@@ -94,9 +94,14 @@ export function readIndex(): usize {
     : load<u32>(descriptor, DESC_CURRENT);
 }
 
-/** Loads the home bucket of a hash into the cache; returns a word of it, so that the load is made. */
-export function indexTouch(header: usize, hash: u32): u32 {
-  return load<u32>(homeBucket(header, hash));
+/**
+ * Returns the first entry of a bucket whose tag is that of `hash`, or 0. Its key may be another, and
+ * what has the key may be behind it: only a candidate for {@link indexLookup}.
+ */
+export function candidateIn(bucket: usize, hash: u32): u32 {
+  const matches = i8x16.bitmask(i8x16.eq(v128.load(bucket), i8x16.splat(<i8>hash))) & WAYS_MASK;
+  if (matches === 0) return 0;
+  return <u32>max<i32>(entryAt(bucket, <usize>ctz<i32>(matches)), 0);
 }
 
 /** Returns the entry (slot << 1 | flow) of a key, or 0. Takes no lock. */

@@ -13,19 +13,30 @@ import { INDEX_SECRET } from './layout';
 const FINALISER: u64 = ((<u64>0x9e3779b9) << 32) | <u64>0x7f4a7c15;
 const LOW_HALF: u64 = 0xffffffff;
 
-/** Returns the hash of the 16-byte key under the secrets of the index at `header`. */
+/** The hash of a key of two u64 under the secret of five. */
+export class KeyHash {
+  @inline static of(a: u64, b: u64, c: u64, d: u64, e: u64, first: u64, second: u64): u32 {
+    let mix =
+      a +
+      (b + (first & LOW_HALF)) * (c + (second & LOW_HALF)) +
+      (d + (first >> 32)) * (e + (second >> 32));
+    mix ^= mix >> 32;
+    mix *= FINALISER;
+    return <u32>(mix ^ (mix >> 32));
+  }
+}
+
+/** Returns the hash of the 16-byte key under the secret of the index at `header`. */
 export function hashKey(header: usize, key: usize): u32 {
-  const first = load<u64>(key);
-  const second = load<u64>(key, 8);
-  let mix =
-    load<u64>(header, INDEX_SECRET) +
-    (load<u64>(header, INDEX_SECRET + 8) + (first & LOW_HALF)) *
-      (load<u64>(header, INDEX_SECRET + 16) + (second & LOW_HALF)) +
-    (load<u64>(header, INDEX_SECRET + 24) + (first >> 32)) *
-      (load<u64>(header, INDEX_SECRET + 32) + (second >> 32));
-  mix ^= mix >> 32;
-  mix *= FINALISER;
-  return <u32>(mix ^ (mix >> 32));
+  return KeyHash.of(
+    load<u64>(header, INDEX_SECRET),
+    load<u64>(header, INDEX_SECRET + 8),
+    load<u64>(header, INDEX_SECRET + 16),
+    load<u64>(header, INDEX_SECRET + 24),
+    load<u64>(header, INDEX_SECRET + 32),
+    load<u64>(key),
+    load<u64>(key, 8),
+  );
 }
 
 /** Returns whether two 16-byte keys are the same. */

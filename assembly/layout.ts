@@ -264,6 +264,9 @@ export const PKT_POLICY = 24;
 export const PKT_ROUTE = 28;
 /** The key to look up, KEY_SIZE bytes. */
 export const PKT_KEY = 32;
+/** u32 addresses that the lookup's passes hand on: the key's home bucket, the candidate's conn. */
+export const PKT_BUCKET = 48;
+export const PKT_CONN = 52;
 
 export const VERDICT_DROP = 0;
 /** Send the slot's packet through OUT_IFACE. */
