@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds everything from nothing: both WebAssembly targets, then the JavaScript.
+# Builds everything from nothing: both WebAssembly targets, the benchmark's, then the JavaScript.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH="$PWD/node_modules/.bin:$PATH"
@@ -8,5 +8,6 @@ rm -rf dist build
 for target in debug release; do
   asc assembly/index.ts --target "$target"
 done
+asc bench/assembly/index.ts --target bench
 tsc
 chmod +x dist/src/host/main.js dist/src/cli/main.js

@@ -5,7 +5,7 @@ import { dirname, join, normalize, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const SOURCE_FOLDERS = ['src', 'assembly', 'tests', 'scripts', 'docs', '.ci'];
+const SOURCE_FOLDERS = ['src', 'assembly', 'bench', 'tests', 'scripts', 'docs', '.ci'];
 const MAX_LINES = 400;
 /** One table of constants for two compilers: it imports nothing, so it cannot be split. */
 const LONG_FILES = new Set(['assembly/layout.ts']);
@@ -14,7 +14,7 @@ const LONG_FILES = new Set(['assembly/layout.ts']);
 const RULES = [
   {
     applies: (path) =>
-      /^(src|assembly|tests|scripts)\/.*\.(ts|mjs|sh)$/.test(path) && !LONG_FILES.has(path),
+      /^(src|assembly|bench|tests|scripts)\/.*\.(ts|mjs|sh)$/.test(path) && !LONG_FILES.has(path),
     check: ({ lines }) => (lines > MAX_LINES ? [`${lines} lines, at most ${MAX_LINES}`] : []),
   },
   {
@@ -26,7 +26,7 @@ const RULES = [
     ],
   },
   {
-    applies: (path) => path.startsWith('assembly/'),
+    applies: (path) => /^(bench\/)?assembly\//.test(path),
     check: ({ text }) => [
       ...(/^(export )?let /m.test(text)
         ? ['mutable module state is per instance: use memory']

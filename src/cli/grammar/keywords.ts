@@ -40,15 +40,14 @@ export function optional<T>(value: Value<T>, help: string): Keyword<T> & { isReq
 export function parseKeywords<K extends Keywords>(words: readonly string[], keywords: K): Given<K> {
   const names = Object.keys(keywords);
   const given = new Map<string, unknown>();
-  for (let at = 0; at < words.length; ) {
+  for (let at = 0; at < words.length; at += 2) {
     const name = keywordName(words[at] ?? '', names);
     if (given.has(name)) throw new UsageError(`${name} is given twice`);
     const { value } = keywordOf(keywords, name);
-    const end = at + 1 + (value.wordCount ?? 1);
-    if (end > words.length)
+    const text = words[at + 1];
+    if (text === undefined)
       throw new UsageError(`${name}: a value is missing, expected ${value.expected}`);
-    given.set(name, value.parse(name, words.slice(at + 1, end).join(' ')));
-    at = end;
+    given.set(name, value.parse(name, text));
   }
   for (const name of names) {
     const { isRequired, value } = keywordOf(keywords, name);

@@ -26,7 +26,6 @@ export function conntrackHandlers(
       ...conntrack.config,
       used: table.used,
       nowNs: nowNs(),
-      migratedPercent: conntrack.migratedPercent,
     })),
     plainHandler(CONNTRACK_CONF_SET, (change) => conntrack.set(change)),
   ];
