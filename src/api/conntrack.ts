@@ -51,6 +51,9 @@ export const TCP_WINDOW_MODES = ['', 'off', 'liberal', 'strict'] as const;
 /** Whether TCP is picked up in mid-stream, by number; the first says nothing: keep, or not told. */
 export const TCP_LOOSE_MODES = ['', 'off', 'on'] as const;
 
+/** Whether a full table drops unreplied conns, by number; the first says nothing. */
+export const EARLY_DROP_MODES = ['', 'off', 'on'] as const;
+
 /** Limits, time-outs and modes of connection tracking: seven u32, and our extension. */
 export interface ConntrackConfig {
   /** Most conns at a time. */
@@ -68,6 +71,12 @@ export interface ConntrackConfig {
   readonly tcpWindow: number;
   /** Index of TCP_LOOSE_MODES. */
   readonly tcpLoose: number;
+  /** Index of EARLY_DROP_MODES. */
+  readonly earlyDrop: number;
+  /** Percent of `max` in use from which on time-outs shrink; 0 keeps, or is not told. */
+  readonly adaptiveStart: number;
+  /** Percent of `max` in use at which nothing would be left of them; 0 keeps, or is not told. */
+  readonly adaptiveEnd: number;
 }
 
 /** The configuration with what it governs; all behind the first 32 bytes is our extension. */
@@ -79,17 +88,29 @@ export interface ConntrackStatus extends ConntrackConfig {
    * the daemon does not tell.
    */
   readonly nowNs: bigint | undefined;
+  /** How far the migration to another `max` is, 0..100; undefined while none runs. */
+  readonly migratedPercent: number | undefined;
 }
 
 const CONN_SIZE = 48;
 const CONFIG_SIZE = 28;
-/** With u8 tcp window, u8 tcp loose, 2 bytes of padding. */
+/** With u8 tcp window, u8 tcp loose, u8 early drop, a byte of padding. */
 const CONFIG_MODES_SIZE = 32;
+/** With u16 adaptive start, u16 adaptive end. */
+const CONFIG_ADAPTIVE_SIZE = 36;
 const STATUS_SIZE = 32;
 /** With u64 now. */
 const STATUS_NOW_SIZE = 40;
-/** With u8 tcp window, u8 tcp loose, 6 bytes of padding. */
+/** With the modes and adaptive settings as in the configuration; the padding is MIGRATED there. */
 const STATUS_MODES_SIZE = 48;
+
+/** Offsets in what follows the seven numbers, or the clock. MIGRATED is percent + 1, or 0. */
+const TCP_WINDOW = 0;
+const TCP_LOOSE = 1;
+const EARLY_DROP = 2;
+const MIGRATED = 3;
+const ADAPTIVE_START = 4;
+const ADAPTIVE_END = 6;
 
 const CONN: Codec<Conn> = {
   size: CONN_SIZE,
@@ -123,17 +144,24 @@ const CONFIG: Codec<ConntrackConfig> = {
   size: CONFIG_SIZE,
   encode(config) {
     // What upstream's daemon knows is told in upstream's words.
-    const hasModes = config.tcpWindow !== 0 || config.tcpLoose !== 0;
-    const payload = Buffer.alloc(hasModes ? CONFIG_MODES_SIZE : CONFIG_SIZE);
+    const { tcpWindow, tcpLoose, earlyDrop, adaptiveStart, adaptiveEnd } = config;
+    const hasModes = tcpWindow !== 0 || tcpLoose !== 0 || earlyDrop !== 0;
+    const hasAdaptive = adaptiveStart !== 0 || adaptiveEnd !== 0;
+    const size = hasModes ? CONFIG_MODES_SIZE : CONFIG_SIZE;
+    const payload = Buffer.alloc(hasAdaptive ? CONFIG_ADAPTIVE_SIZE : size);
     writeConfig(payload, config);
     if (hasModes) writeModes(payload, CONFIG_SIZE, config);
+    if (hasAdaptive) writeAdaptive(payload, CONFIG_SIZE, config);
     return payload;
   },
   decode(payload) {
     const modes = payload.length >= CONFIG_MODES_SIZE ? readModes(payload, CONFIG_SIZE) : NO_MODES;
     checkMode('tcp-window', modes.tcpWindow, TCP_WINDOW_MODES);
     checkMode('tcp-loose', modes.tcpLoose, TCP_LOOSE_MODES);
-    return { ...readConfig(payload), ...modes };
+    checkMode('early-drop', modes.earlyDrop, EARLY_DROP_MODES);
+    const hasAdaptive = payload.length >= CONFIG_ADAPTIVE_SIZE;
+    const adaptive = hasAdaptive ? readAdaptive(payload, CONFIG_SIZE) : NOT_ADAPTIVE;
+    return { ...readConfig(payload), ...modes, ...adaptive };
   },
 };
 
@@ -147,6 +175,10 @@ const STATUS: Codec<ConntrackStatus> = {
     if (nowNs === undefined) return payload;
     payload.writeBigUInt64LE(nowNs, STATUS_SIZE);
     writeModes(payload, STATUS_NOW_SIZE, status);
+    writeAdaptive(payload, STATUS_NOW_SIZE, status);
+    const { migratedPercent } = status;
+    const migrated = migratedPercent === undefined ? 0 : migratedPercent + 1;
+    payload.writeUInt8(migrated, STATUS_NOW_SIZE + MIGRATED);
     return payload;
   },
   decode(payload) {
@@ -155,8 +187,10 @@ const STATUS: Codec<ConntrackStatus> = {
     return {
       ...readConfig(payload),
       ...(hasModes ? readModes(payload, STATUS_NOW_SIZE) : NO_MODES),
+      ...(hasModes ? readAdaptive(payload, STATUS_NOW_SIZE) : NOT_ADAPTIVE),
       used: payload.readUInt32LE(CONFIG_SIZE),
       nowNs: hasNow ? payload.readBigUInt64LE(STATUS_SIZE) : undefined,
+      migratedPercent: hasModes ? readMigrated(payload) : undefined,
     };
   },
 };
@@ -189,18 +223,42 @@ function readFlow(from: Buffer, offset: number): Flow {
   };
 }
 
-type TimedConfig = Omit<ConntrackConfig, keyof Modes>;
-type Modes = Pick<ConntrackConfig, 'tcpWindow' | 'tcpLoose'>;
+type TimedConfig = Omit<ConntrackConfig, keyof Modes | keyof Adaptive>;
+type Modes = Pick<ConntrackConfig, 'tcpWindow' | 'tcpLoose' | 'earlyDrop'>;
+type Adaptive = Pick<ConntrackConfig, 'adaptiveStart' | 'adaptiveEnd'>;
 
-const NO_MODES: Modes = { tcpWindow: 0, tcpLoose: 0 };
+const NO_MODES: Modes = { tcpWindow: 0, tcpLoose: 0, earlyDrop: 0 };
+const NOT_ADAPTIVE: Adaptive = { adaptiveStart: 0, adaptiveEnd: 0 };
 
-function writeModes(to: Buffer, offset: number, { tcpWindow, tcpLoose }: Modes): void {
-  to.writeUInt8(tcpWindow, offset);
-  to.writeUInt8(tcpLoose, offset + 1);
+function writeModes(to: Buffer, offset: number, modes: Modes): void {
+  to.writeUInt8(modes.tcpWindow, offset + TCP_WINDOW);
+  to.writeUInt8(modes.tcpLoose, offset + TCP_LOOSE);
+  to.writeUInt8(modes.earlyDrop, offset + EARLY_DROP);
 }
 
 function readModes(from: Buffer, offset: number): Modes {
-  return { tcpWindow: from.readUInt8(offset), tcpLoose: from.readUInt8(offset + 1) };
+  return {
+    tcpWindow: from.readUInt8(offset + TCP_WINDOW),
+    tcpLoose: from.readUInt8(offset + TCP_LOOSE),
+    earlyDrop: from.readUInt8(offset + EARLY_DROP),
+  };
+}
+
+function writeAdaptive(to: Buffer, offset: number, adaptive: Adaptive): void {
+  to.writeUInt16LE(adaptive.adaptiveStart, offset + ADAPTIVE_START);
+  to.writeUInt16LE(adaptive.adaptiveEnd, offset + ADAPTIVE_END);
+}
+
+function readAdaptive(from: Buffer, offset: number): Adaptive {
+  return {
+    adaptiveStart: from.readUInt16LE(offset + ADAPTIVE_START),
+    adaptiveEnd: from.readUInt16LE(offset + ADAPTIVE_END),
+  };
+}
+
+function readMigrated(from: Buffer): number | undefined {
+  const byte = from.readUInt8(STATUS_NOW_SIZE + MIGRATED);
+  return byte === 0 ? undefined : byte - 1;
 }
 
 function checkMode(name: string, mode: number, names: readonly string[]): void {

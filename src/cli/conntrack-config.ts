@@ -3,6 +3,7 @@ import {
   CONNTRACK_CONF_GET,
   CONNTRACK_CONF_SET,
   type ConntrackConfig,
+  EARLY_DROP_MODES,
   TCP_LOOSE_MODES,
   TCP_WINDOW_MODES,
 } from '../api/conntrack.js';
@@ -11,7 +12,7 @@ import { UsageError } from './failure.js';
 import { groupCommand, keywordCommand } from './grammar/command.js';
 import { type Keyword, optional } from './grammar/keywords.js';
 import { alternatives } from './grammar/prefix.js';
-import { choice, integer, type Value } from './grammar/values.js';
+import { choice, integer, PERCENT_RANGE, type Value } from './grammar/values.js';
 
 /** What of a configuration a setting changes. */
 type Change = Partial<ConntrackConfig>;
@@ -77,6 +78,23 @@ const CONFIG_SETTINGS: Readonly<Record<string, Setting>> = {
     choice('on', 'off'),
     'whether TCP connections are picked up in mid-stream',
   ),
+  adaptive: {
+    ...optional(
+      mapped(
+        PERCENT_RANGE,
+        ({ start, end }): Change => ({ adaptiveStart: start, adaptiveEnd: end }),
+      ),
+      'time-outs shrink with the use of max: whole at START %, nothing left at END %',
+    ),
+    shown: ({ adaptiveStart, adaptiveEnd }) =>
+      adaptiveEnd === 0 ? undefined : `${adaptiveStart} ${adaptiveEnd}`,
+  },
+  'early-drop': mode(
+    'earlyDrop',
+    EARLY_DROP_MODES,
+    choice('on', 'off'),
+    'whether a full table drops unanswered connections for new ones',
+  ),
   profile: {
     ...optional(
       mapped(choice('grout', 'rfc'), (name) => (name === 'rfc' ? RFC_TIMERS : GROUT_TIMERS)),
@@ -96,6 +114,9 @@ const KEEP_ALL: ConntrackConfig = {
   timeWaitTimeoutSec: 0,
   tcpWindow: 0,
   tcpLoose: 0,
+  earlyDrop: 0,
+  adaptiveStart: 0,
+  adaptiveEnd: 0,
 };
 
 /** `conntrack config`: limits, time-outs and modes. */
@@ -133,6 +154,7 @@ async function set(
 async function show({ connect, output }: CliContext): Promise<void> {
   const api = await connect();
   const status = await api.call(CONNTRACK_CONF_GET, {});
+  const { migratedPercent } = status;
   const percent = (status.max === 0 ? 0 : (100 * status.used) / status.max).toFixed(1);
   const settings = Object.entries(CONFIG_SETTINGS)
     .map(([name, setting]) => [name, setting.shown(status)] as const)
@@ -142,8 +164,10 @@ async function show({ connect, output }: CliContext): Promise<void> {
       used: status.used,
       used_percent: Number(percent),
       ...Object.fromEntries(settings),
+      ...(migratedPercent === undefined ? {} : { migrating_percent: migratedPercent }),
     });
   const lines = settings.map(([name, value]) => `${name} ${value}`);
+  if (migratedPercent !== undefined) lines.push(`migrating ${migratedPercent} %`);
   return output.lines([`used ${status.used} (${percent}%)`, ...lines]);
 }
 
@@ -154,7 +178,7 @@ function number(field: keyof ConntrackConfig, help: string): Setting {
 
 /** Returns the setting of a mode whose number is its place in `modes`, 0 if the daemon has none. */
 function mode<M extends string>(
-  field: 'tcpWindow' | 'tcpLoose',
+  field: 'tcpWindow' | 'tcpLoose' | 'earlyDrop',
   modes: readonly (M | '')[],
   value: Value<M>,
   help: string,

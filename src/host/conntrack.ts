@@ -1,4 +1,5 @@
 import {
+  CTL_EARLY_DROP,
   CTL_POOL_MAX,
   CTL_TCP_LOOSE,
   CTL_TCP_WINDOW,
@@ -11,7 +12,12 @@ import {
   TCP_WINDOW_STRICT,
   TIMEOUTS_ROW,
 } from '../../assembly/layout.js';
-import { type ConntrackConfig, TCP_LOOSE_MODES, TCP_WINDOW_MODES } from '../api/conntrack.js';
+import {
+  type ConntrackConfig,
+  EARLY_DROP_MODES,
+  TCP_LOOSE_MODES,
+  TCP_WINDOW_MODES,
+} from '../api/conntrack.js';
 import { ControlError } from '../api/errors.js';
 import type { ConnTable } from './conn-table.js';
 import type { SharedMemory } from './memory.js';
@@ -29,6 +35,9 @@ export const DEFAULT_CONFIG: ConntrackConfig = {
   timeWaitTimeoutSec: 30,
   tcpWindow: TCP_WINDOW_MODES.indexOf('strict'),
   tcpLoose: TCP_LOOSE_MODES.indexOf('off'),
+  earlyDrop: EARLY_DROP_MODES.indexOf('on'),
+  adaptiveStart: 60,
+  adaptiveEnd: 120,
 };
 
 /** The datapath's numbers of the window test's modes. */
@@ -72,14 +81,31 @@ export class Conntrack {
     return this.#config;
   }
 
+  /** How far the migration to another `max` is, 0..100; undefined while none runs. */
+  get migratedPercent(): number | undefined {
+    return this.#index.migratedPercent;
+  }
+
+  /**
+   * The share of every time-out, 0 to 1, that is left out now: none until `adaptiveStart` percent
+   * of `max` are in use, all from `adaptiveEnd` percent on, and in proportion between them.
+   */
+  get timeoutShrink(): number {
+    const { max, adaptiveStart, adaptiveEnd } = this.#config;
+    const usedPercent = (100 * this.#table.used) / max;
+    const share = (usedPercent - adaptiveStart) / (adaptiveEnd - adaptiveStart);
+    return Math.min(Math.max(share, 0), 1);
+  }
+
   /**
    * Applies the settings of `change` that are not 0, all or none; resolves when a new `max` is in
    * force, after the migration that it takes.
    *
-   * @throws {ControlError} EINVAL when `max` is above the ceiling, ENOSPC when it is below the
+   * @throws {ControlError} EINVAL when `max` is above the ceiling or the adaptive range is none, ENOSPC when it is below the
    * conns in use, EBUSY while another migration runs.
    */
   async set(change: ConntrackConfig): Promise<void> {
+    checkAdaptive(keepZeros(this.#config, change));
     if (change.max !== 0 && change.max !== this.#config.max) await this.#resize(change.max);
     // The configuration is read again here: another client may have set others meanwhile.
     this.#config = keepZeros(this.#config, change);
@@ -115,9 +141,9 @@ export class Conntrack {
     Atomics.store(this.#shared.u32, CTL_POOL_MAX >>> 2, max);
   }
 
-  /** Tells the workers how to judge TCP; they look at every segment that they do not believe. */
+  /** Tells the workers how to judge TCP, and what to do when the table is full. */
   #publishModes(): void {
-    const { tcpWindow, tcpLoose } = this.#config;
+    const { tcpWindow, tcpLoose, earlyDrop } = this.#config;
     const windowWord = WINDOW_WORDS[TCP_WINDOW_MODES[tcpWindow] ?? ''];
     if (windowWord === undefined) throw new Error(`there is no tcp-window ${tcpWindow}`);
     Atomics.store(this.#shared.u32, CTL_TCP_WINDOW >>> 2, windowWord);
@@ -125,6 +151,11 @@ export class Conntrack {
       this.#shared.u32,
       CTL_TCP_LOOSE >>> 2,
       TCP_LOOSE_MODES[tcpLoose] === 'on' ? 1 : 0,
+    );
+    Atomics.store(
+      this.#shared.u32,
+      CTL_EARLY_DROP >>> 2,
+      EARLY_DROP_MODES[earlyDrop] === 'on' ? 1 : 0,
     );
   }
 
@@ -139,6 +170,14 @@ export class Conntrack {
   }
 }
 
+function checkAdaptive({ adaptiveStart, adaptiveEnd }: ConntrackConfig): void {
+  if (adaptiveStart >= adaptiveEnd)
+    throw new ControlError(
+      'EINVAL',
+      `adaptive ${adaptiveStart} ${adaptiveEnd}: the start is not below the end`,
+    );
+}
+
 /** Returns `before` with the settings of `change` that are not 0: zero means "keep". */
 function keepZeros(before: ConntrackConfig, change: ConntrackConfig): ConntrackConfig {
   return {
@@ -151,5 +190,8 @@ function keepZeros(before: ConntrackConfig, change: ConntrackConfig): ConntrackC
     timeWaitTimeoutSec: change.timeWaitTimeoutSec || before.timeWaitTimeoutSec,
     tcpWindow: change.tcpWindow || before.tcpWindow,
     tcpLoose: change.tcpLoose || before.tcpLoose,
+    earlyDrop: change.earlyDrop || before.earlyDrop,
+    adaptiveStart: change.adaptiveStart || before.adaptiveStart,
+    adaptiveEnd: change.adaptiveEnd || before.adaptiveEnd,
   };
 }

@@ -22,6 +22,7 @@ import { createMemory } from './memory.js';
 import { ConnIndex } from './migration.js';
 import { Qsbr } from './qsbr.js';
 import { Stats } from './stats.js';
+import { TablePressure } from './table-pressure.js';
 import { Tables } from './tables.js';
 import { TranPools } from './tran-pools.js';
 import { startWorkerPool, type WorkerPool } from './worker-pool.js';
@@ -113,8 +114,11 @@ async function start(
   closers.push(() => pool.close());
 
   closers.push(startReclaiming(shared, table, onBug));
+  const pressure = new TablePressure();
   const stopAgeing: StopAgeing = startAgeing(async () => {
-    const count = await table.age(rawClockNs());
+    const warning = pressure.observe(table.used, conntrack.config.max);
+    if (warning !== undefined) log.warn(warning);
+    const count = await table.age(rawClockNs(), conntrack.timeoutShrink);
     if (count > 0) log.debug(`ageing: ${count} conns expired`);
     reportGone(gateway, gone, log);
   }, onBug);

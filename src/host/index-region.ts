@@ -40,7 +40,8 @@ export function indexBucketCount(maxConns: number): number {
 }
 
 /**
- * Builds an empty index for `maxConns` conns in a half that no worker uses.
+ * Builds an empty index for `maxConns` conns in a half that no worker uses, all at once: for a table
+ * that is small, or new.
  *
  * Its secret is random unless a test gives one.
  */
@@ -50,13 +51,28 @@ export function buildIndexHeader(
   maxConns: number,
   secret: IndexSecret = randomSecret(),
 ): void {
-  const header = indexHeader(half);
+  wipeBuckets(shared, half, 0, indexBucketCount(maxConns));
+  writeIndexHeader(shared, half, maxConns, secret);
+}
+
+/** Empties buckets [from, to) of a half that no worker uses. */
+export function wipeBuckets(shared: SharedMemory, half: IndexHalf, from: number, to: number): void {
   const buckets = INDEX_BASE + half * INDEX_HALF;
+  shared.bytes.fill(0, buckets + from * BUCKET_SIZE, buckets + to * BUCKET_SIZE);
+}
+
+/** Writes the header of an index for `maxConns` conns whose buckets are wiped. */
+export function writeIndexHeader(
+  shared: SharedMemory,
+  half: IndexHalf,
+  maxConns: number,
+  secret: IndexSecret = randomSecret(),
+): void {
+  const header = indexHeader(half);
   const count = indexBucketCount(maxConns);
   if (count * BUCKET_SIZE > INDEX_HALF)
     throw new Error(`an index of ${count} buckets does not fit into its half`);
-  shared.bytes.fill(0, buckets, buckets + count * BUCKET_SIZE);
-  shared.u32[(header + INDEX_BUCKETS) >>> 2] = buckets;
+  shared.u32[(header + INDEX_BUCKETS) >>> 2] = INDEX_BASE + half * INDEX_HALF;
   shared.u32[(header + INDEX_BUCKET_COUNT) >>> 2] = count;
   for (const [n, word] of secret.entries()) shared.u64[((header + INDEX_SECRET) >>> 3) + n] = word;
 }

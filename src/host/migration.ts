@@ -11,14 +11,18 @@ import type { Datapath } from './datapath.js';
 import {
   buildIndexHeader,
   type IndexHalf,
+  indexBucketCount,
   indexHeader,
   publishDescriptor,
+  wipeBuckets,
+  writeIndexHeader,
 } from './index-region.js';
 import type { SharedMemory } from './memory.js';
 import type { Qsbr } from './qsbr.js';
 
-/** Buckets copied per turn of the event loop: well under a millisecond. */
-const COPY_BUCKETS = 512;
+/** Buckets per turn of the event loop, a millisecond or two of work: 2 MiB wiped; copied. */
+const WIPE_BUCKETS = 32768;
+const COPY_BUCKETS = 1024;
 
 /**
  * The conn index in use, and its replacement under traffic.
@@ -38,7 +42,8 @@ export class ConnIndex {
   readonly #datapath: Datapath;
   readonly #qsbr: Qsbr;
   #half: IndexHalf = 0;
-  #isMigrating = false;
+  /** Buckets wiped and copied by the migration that runs, and how many it has in all. */
+  #progress: { done: number; readonly total: number } | undefined;
 
   /** Builds and publishes an index with room for `max` conns. */
   constructor(shared: SharedMemory, datapath: Datapath, qsbr: Qsbr, max: number) {
@@ -50,7 +55,13 @@ export class ConnIndex {
   }
 
   get isMigrating(): boolean {
-    return this.#isMigrating;
+    return this.#progress !== undefined;
+  }
+
+  /** How far the migration that runs is, 0..100; undefined while none runs. */
+  get migratedPercent(): number | undefined {
+    if (this.#progress === undefined) return undefined;
+    return Math.floor((100 * this.#progress.done) / this.#progress.total);
   }
 
   /**
@@ -59,19 +70,20 @@ export class ConnIndex {
    * @throws {ControlError} ENOSPC when the conns do not fit; the present index stays in use.
    */
   async migrate(max: number): Promise<void> {
-    if (this.#isMigrating) throw new Error('a migration is running');
-    this.#isMigrating = true;
+    if (this.isMigrating) throw new Error('a migration is running');
+    this.#progress = { done: 0, total: indexBucketCount(max) + this.#bucketCount(this.#half) };
     try {
       await this.#replace(max);
     } finally {
-      this.#isMigrating = false;
+      this.#progress = undefined;
     }
   }
 
   async #replace(max: number): Promise<void> {
     const current = this.#half;
     const next: IndexHalf = current === 0 ? 1 : 0;
-    buildIndexHeader(this.#shared, next, max);
+    await this.#wipe(next, indexBucketCount(max));
+    writeIndexHeader(this.#shared, next, max);
     await this.#enter(MODE_DELETE_BOTH, current, next);
     await this.#enter(MODE_INSERT_BOTH, current, next);
     const lost = await this.#copy(current);
@@ -90,14 +102,35 @@ export class ConnIndex {
     await this.#qsbr.waitForGrace();
   }
 
+  #wipe(half: IndexHalf, buckets: number): Promise<void> {
+    return this.#inSlices(buckets, WIPE_BUCKETS, (from, to) => {
+      wipeBuckets(this.#shared, half, from, to);
+    });
+  }
+
   async #copy(half: IndexHalf): Promise<number> {
-    const header = indexHeader(half);
-    const buckets = Atomics.load(this.#shared.u32, (header + INDEX_BUCKET_COUNT) >>> 2);
     let lost = 0;
-    for (let from = 0; from < buckets; from += COPY_BUCKETS) {
-      lost += this.#datapath.copyIndex(from, Math.min(from + COPY_BUCKETS, buckets));
+    await this.#inSlices(this.#bucketCount(half), COPY_BUCKETS, (from, to) => {
+      lost += this.#datapath.copyIndex(from, to);
+    });
+    return lost;
+  }
+
+  /** Calls `work` for all of `buckets`, `slice` of them per turn of the event loop. */
+  async #inSlices(
+    buckets: number,
+    slice: number,
+    work: (from: number, to: number) => void,
+  ): Promise<void> {
+    for (let from = 0; from < buckets; from += slice) {
+      const to = Math.min(from + slice, buckets);
+      work(from, to);
+      if (this.#progress !== undefined) this.#progress.done += to - from;
       await setImmediate();
     }
-    return lost;
+  }
+
+  #bucketCount(half: IndexHalf): number {
+    return Atomics.load(this.#shared.u32, (indexHeader(half) + INDEX_BUCKET_COUNT) >>> 2);
   }
 }

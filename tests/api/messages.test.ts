@@ -49,6 +49,9 @@ const CONFIG = {
   timeWaitTimeoutSec: 0xffffffff,
   tcpWindow: 0,
   tcpLoose: 0,
+  earlyDrop: 0,
+  adaptiveStart: 0,
+  adaptiveEnd: 0,
 };
 const POLICY = {
   ifaceId: 0xffff,
@@ -119,7 +122,7 @@ roundTrip({
   isStream: false,
   request: {},
   sizes: [0, 48],
-  response: { ...CONFIG, tcpWindow: 3, tcpLoose: 1, used: 9, nowNs: 2n ** 63n },
+  response: { ...CONFIG, tcpWindow: 3, tcpLoose: 1, used: 9, nowNs: 2n ** 63n, migratedPercent: 7 },
 });
 roundTrip({
   message: CONNTRACK_CONF_SET,

@@ -32,15 +32,19 @@ const COMMANDS: readonly (readonly [words: string, numbers: readonly number[], m
     ['new-timeout 6 max 64 profile rfc', [64, 240, 6, 300, 7440, 240, 240]],
     // 0 keeps the present value, also beside a profile.
     ['closed-timeout 0 profile rfc', [0, 0, 240, 300, 7440, 240, 240]],
+    ['early-drop off', [0, 0, 0, 0, 0, 0, 0], '000001'],
+    ['early-drop on tcp-loose off', [0, 0, 0, 0, 0, 0, 0], '000102'],
+    ['adaptive 60 120', [0, 0, 0, 0, 0, 0, 0], '000000003c007800'],
+    ['adaptive 0 100% max 9 early-drop on', [9, 0, 0, 0, 0, 0, 0], '0000020000006400'],
     ['tcp-loose on profile grout tcp-window off', [0, 5, 5, 30, 300, 120, 30], '0102'],
   ];
 
 const test = suite('cli conntrack config');
 
 for (const [words, numbers, modes] of COMMANDS) {
-  test(`${words} sends ${modes === undefined ? 28 : 32} bytes`, async () => {
+  test(`${words} sends its settings`, async () => {
     const { code, out, err, requests } = await runLine(`${SET} ${words}`, { answers: GATEWAY });
-    const extension = modes === undefined ? '' : `${modes}0000`;
+    const extension = modes === undefined ? '' : modes.padEnd(8, '0');
     const sent = numbers.map((value) => le(value, 4)).join('');
     assert.equal(requests, [`c0c00004 ${sent}${extension}`]);
     assert.equal({ code, out, err }, { code: 0, out: '', err: '' });
@@ -83,6 +87,26 @@ for (const { window, loose, lines, json } of ANSWERS) {
     assert.equal(last, Object.entries(json));
   });
 }
+
+test('early drop and adaptive range follow the modes, progress comes last', async () => {
+  const shown = async (extension: string) => {
+    const answers = gatewayWith([CONNTRACK_CONF_GET, { payload: `${SETTINGS} ${extension}` }]);
+    const { out } = await runLine('conntrack config show', { answers });
+    const json = JSON.parse((await runLine('-j conntrack config show', { answers })).out);
+    return {
+      lines: out.split('\n').slice(9, -1),
+      json: Object.fromEntries(Object.entries(json).slice(11)),
+    };
+  };
+  assert.equal(await shown('03 01 02 00 3c00 7800'), {
+    lines: ['tcp-loose off', 'adaptive 60 120', 'early-drop on'],
+    json: { adaptive: '60 120', 'early-drop': 'on' },
+  });
+  assert.equal(await shown('03 01 01 2c 3c00 7800'), {
+    lines: ['tcp-loose off', 'adaptive 60 120', 'early-drop off', 'migrating 43 %'],
+    json: { adaptive: '60 120', 'early-drop': 'off', migrating_percent: 43 },
+  });
+});
 
 for (const bytes of [32, 40, 47]) {
   test(`a daemon that answers ${bytes} bytes is shown without modes`, async () => {

@@ -27,9 +27,10 @@ const MODES: readonly { name: string; choices: readonly string[]; expected: stri
     expected: 'strict, liberal or off',
   },
   { name: 'tcp-loose', choices: ['on', 'off'], expected: 'on or off' },
+  { name: 'early-drop', choices: ['on', 'off'], expected: 'on or off' },
   { name: 'profile', choices: ['grout', 'rfc'], expected: 'grout or rfc' },
 ];
-const EXPECTED = `${SETTINGS.join(', ')}, tcp-window, tcp-loose or profile`;
+const EXPECTED = `${SETTINGS.join(', ')}, tcp-window, tcp-loose, adaptive, early-drop or profile`;
 const POLICY = ['snat44', 'add', 'interface', 'p0', 'subnet', '10.99.0.0/24', 'replace', '1.2.3.4'];
 
 const NOT_NUMBERS: readonly { text: string; shown: string }[] = [
@@ -88,6 +89,25 @@ const CASES: readonly Case[] = [
   {
     args: [...SET, 'established', '1'],
     says: 'established is ambiguous: established-udp-timeout or established-tcp-timeout',
+  },
+  {
+    args: [...SET, 'adaptive'],
+    says: 'adaptive: a value is missing, expected two percentages START END',
+  },
+  {
+    args: [...SET, 'adaptive', '60'],
+    says: 'adaptive: a value is missing, expected two percentages START END',
+  },
+  { args: [...SET, 'adaptive', '60', 'max'], says: 'adaptive max is not in 0..65535' },
+  { args: [...SET, 'adaptive', '60%%', '120'], says: 'adaptive 60% is not in 0..65535' },
+  { args: [...SET, 'adaptive', '60', '65536'], says: 'adaptive 65536 is not in 0..65535' },
+  {
+    args: [...SET, 'adaptive', '60', '60'],
+    says: 'adaptive 60 60: the start is not below the end',
+  },
+  {
+    args: [...SET, 'adaptive', '1 2', '3'],
+    says: 'adaptive "1 2 3" is not two percentages START END',
   },
   {
     args: [...SET, 'max', '5', '-x'],
@@ -294,7 +314,9 @@ const HELP: readonly { args: readonly string[]; usage: string }[] = [
     args: ['conntrack', 'config', 'set', '--help'],
     usage: `grcli conntrack config set ${SETTINGS.map((name) => `[${name} N]`).join(' ')} ${MODES.map(
       ({ name, choices }) => `[${name} ${choices.join('|')}]`,
-    ).join(' ')}`,
+    )
+      .join(' ')
+      .replace('[early-drop', '[adaptive START END] [early-drop')}`,
   },
 ];
 

@@ -8,6 +8,7 @@ import {
   CONN_SIZE,
   CONN_STATE,
   CONN_TRAN_POOL,
+  CTL_EARLY_DROP,
   CTL_TCP_LOOSE,
   CTL_TCP_WINDOW,
   KEY_AF,
@@ -55,6 +56,9 @@ const KEEP = {
   timeWaitTimeoutSec: 0,
   tcpWindow: 0,
   tcpLoose: 0,
+  earlyDrop: 0,
+  adaptiveStart: 0,
+  adaptiveEnd: 0,
 };
 
 interface ConnSpec {
@@ -133,6 +137,61 @@ test('the modes of the TCP tracker are the words that the workers read', async (
   assert.equal(words(), [TCP_WINDOW_OFF, 1], 'both are kept');
   await conntrack.set({ ...KEEP, tcpWindow: 3, tcpLoose: 1 });
   assert.equal(words(), [TCP_WINDOW_STRICT, 0]);
+});
+
+test('a full table drops conns early unless that is switched off', async () => {
+  const { shared, conntrack } = controlPlane();
+  assert.is(Atomics.load(shared.u32, CTL_EARLY_DROP >>> 2), 1);
+  await conntrack.set({ ...KEEP, earlyDrop: 1 });
+  assert.is(Atomics.load(shared.u32, CTL_EARLY_DROP >>> 2), 0);
+  await conntrack.set({ ...KEEP, earlyDrop: 2 });
+  assert.is(Atomics.load(shared.u32, CTL_EARLY_DROP >>> 2), 1);
+});
+
+test('time-outs shrink in proportion between the two ends of the adaptive range', async () => {
+  const { conntrack, insert } = controlPlane(256, 100);
+  const shrinks: number[] = [];
+  for (let used = 0; used <= 100; used += 15) {
+    shrinks.push(conntrack.timeoutShrink);
+    for (let n = 0; n < 15 && used + n < 100; n++) insert();
+  }
+  // pf: (END - used) / (END - START) of each time-out are left above START.
+  assert.equal(shrinks, [0, 0, 0, 0, 0, 0.25, 0.5]);
+  await conntrack.set({ ...KEEP, adaptiveStart: 50, adaptiveEnd: 100 });
+  assert.is(conntrack.timeoutShrink, 1);
+  await conntrack.set({ ...KEEP, adaptiveStart: 100, adaptiveEnd: 200 });
+  assert.is(conntrack.timeoutShrink, 0, 'a start that is not exceeded switches it off');
+});
+
+test('a shrunk time-out ends no conn early', async () => {
+  const { table, insert, isFound } = controlPlane();
+  const slot = insert();
+  const thirtySec = 30n * NS_PER_SEC;
+  const left = thirtySec - (thirtySec * BigInt(Math.floor(0.3 * 65536))) / 65536n;
+  assert.is(await table.age(left - 1n, 0.3), 0);
+  assert.ok(isFound(slot));
+  assert.is(await table.age(left, 0.3), 1);
+  const longest = insert({ proto: PROTO_TCP });
+  assert.is(await table.age(300n * NS_PER_SEC - 1n, 0), 0);
+  assert.ok(isFound(longest));
+  assert.is(await table.age(0n, 1), 1, 'nothing is left at the end of the range');
+});
+
+test('the longest time-out shrinks without an overflow', async () => {
+  const { conntrack, table, insert } = controlPlane();
+  await conntrack.set({ ...KEEP, establishedUdpTimeoutSec: 0xffffffff });
+  insert();
+  const half = (0xffffffffn * NS_PER_SEC) / 2n;
+  assert.is(await table.age(half - 1n, 0.5), 0);
+  assert.is(await table.age(half + 1n, 0.5), 1);
+});
+
+test('a range whose start is not below its end is refused, with what it would keep', async () => {
+  const { conntrack } = controlPlane();
+  const { code, message } = await refusal(conntrack.set({ ...KEEP, adaptiveStart: 120 }));
+  assert.is(code, 'EINVAL');
+  assert.is(message, 'adaptive 120 120: the start is not below the end');
+  assert.equal(conntrack.config, { ...DEFAULT_CONFIG, max: 64 });
 });
 
 test('a refused max leaves the modes of the same request alone', async () => {

@@ -23,6 +23,8 @@ p0     0x########  established  fwd   10.99.0.99  172.16.0.2  UDP    #####   123
 const MODES = `\
 tcp-window strict
 tcp-loose off
+adaptive 60 120
+early-drop on
 `;
 const CONFIG = `\
 used 2 (0.2%)

@@ -40,14 +40,15 @@ export function optional<T>(value: Value<T>, help: string): Keyword<T> & { isReq
 export function parseKeywords<K extends Keywords>(words: readonly string[], keywords: K): Given<K> {
   const names = Object.keys(keywords);
   const given = new Map<string, unknown>();
-  for (let at = 0; at < words.length; at += 2) {
+  for (let at = 0; at < words.length; ) {
     const name = keywordName(words[at] ?? '', names);
     if (given.has(name)) throw new UsageError(`${name} is given twice`);
     const { value } = keywordOf(keywords, name);
-    const text = words[at + 1];
-    if (text === undefined)
+    const end = at + 1 + (value.wordCount ?? 1);
+    if (end > words.length)
       throw new UsageError(`${name}: a value is missing, expected ${value.expected}`);
-    given.set(name, value.parse(name, text));
+    given.set(name, value.parse(name, words.slice(at + 1, end).join(' ')));
+    at = end;
   }
   for (const name of names) {
     const { isRequired, value } = keywordOf(keywords, name);

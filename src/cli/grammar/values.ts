@@ -6,6 +6,8 @@ import { alternatives, expand } from './prefix.js';
 /** A kind of word that carries a value: how help calls it, what is expected, how it is read. */
 export interface Value<T> {
   readonly placeholder: string;
+  /** How many words it takes, 1 unless told; `parse` gets them with blanks between. */
+  readonly wordCount?: number;
   /** Completes the sentence "a value is missing, expected ...". */
   readonly expected: string;
   /**
@@ -34,6 +36,25 @@ export function integer(min: number, max: number): Value<number> {
       throw new UsageError(`${name} ${quote(text)} is not in ${expected}`);
     },
   };
+}
+
+/** Two percentages, the first below the second: a range in which something happens by degrees. */
+export const PERCENT_RANGE: Value<{ readonly start: number; readonly end: number }> = {
+  placeholder: 'START END',
+  wordCount: 2,
+  expected: 'two percentages START END',
+  parse(name, text) {
+    const [start = '', end = '', ...others] = text.split(' ');
+    if (others.length > 0) throw new UsageError(`${name} ${quote(text)} is not ${this.expected}`);
+    const range = { start: parsePercent(name, start), end: parsePercent(name, end) };
+    // 0 keeps the present value, which is only known to whoever has it.
+    if (range.start === 0 || range.end === 0 || range.start < range.end) return range;
+    throw new UsageError(`${name} ${text}: the start is not below the end`);
+  },
+};
+
+function parsePercent(name: string, text: string): number {
+  return integer(0, 0xffff).parse(name, text.replace(/%$/, ''));
 }
 
 /** Returns the kind of words out of `choices`, each of which may be abbreviated to a unique prefix. */

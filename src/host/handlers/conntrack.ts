@@ -26,6 +26,7 @@ export function conntrackHandlers(
       ...conntrack.config,
       used: table.used,
       nowNs: nowNs(),
+      migratedPercent: conntrack.migratedPercent,
     })),
     plainHandler(CONNTRACK_CONF_SET, (change) => conntrack.set(change)),
   ];
