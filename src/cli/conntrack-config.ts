@@ -13,6 +13,7 @@ import { groupCommand, keywordCommand } from './grammar/command.js';
 import { type Keyword, optional } from './grammar/keywords.js';
 import { alternatives } from './grammar/prefix.js';
 import { choice, integer, PERCENT_RANGE, type Value } from './grammar/values.js';
+import { withProgress } from './migration-progress.js';
 
 /** What of a configuration a setting changes. */
 type Change = Partial<ConntrackConfig>;
@@ -138,7 +139,7 @@ export function conntrackConfigCommand(context: CliContext): Command {
 }
 
 async function set(
-  { connect }: CliContext,
+  context: CliContext,
   { profile, ...others }: Readonly<Record<string, Change | undefined>>,
 ): Promise<void> {
   // A single setting wins over the profile's, wherever in the command it stands.
@@ -147,8 +148,9 @@ async function set(
     throw new UsageError(
       `config set: at least one of ${alternatives(Object.keys(CONFIG_SETTINGS))} is expected`,
     );
-  const api = await connect();
-  await api.call(CONNTRACK_CONF_SET, Object.assign({ ...KEEP_ALL }, ...changes));
+  const api = await context.connect();
+  const request: ConntrackConfig = Object.assign({ ...KEEP_ALL }, ...changes);
+  await withProgress(context, () => api.call(CONNTRACK_CONF_SET, request));
 }
 
 async function show({ connect, output }: CliContext): Promise<void> {

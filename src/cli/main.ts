@@ -11,13 +11,15 @@ const EXIT_BROKEN_PIPE = 141;
 const SILENCE_MAX_MS = 60_000;
 
 const version = packageVersion();
+const stderr = writerOf(process.stderr);
 
 process.exitCode = await runGrcli(process.argv.slice(2), {
   env: process.env,
   version,
   stdin: process.stdin,
   stdout: writerOf(process.stdout),
-  stderr: writerOf(process.stderr),
+  stderr,
+  terminal: process.stderr.isTTY ? stderr : undefined,
   connect: (path) =>
     ApiClient.connect(path, { version: `grcli ${version}`, timeoutMs: SILENCE_MAX_MS }),
   monotonicNs: () => process.hrtime.bigint(),

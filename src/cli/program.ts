@@ -22,6 +22,8 @@ export interface World {
   readonly stdin: Readable & { readonly isTTY?: boolean };
   readonly stdout: Write;
   readonly stderr: Write;
+  /** The terminal behind the standard error; undefined when that is none. */
+  readonly terminal: Write | undefined;
   readonly connect: Connect;
   readonly monotonicNs: () => bigint;
 }
@@ -34,6 +36,7 @@ export async function runGrcli(args: readonly string[], world: World): Promise<n
     const session = new Session({
       socketPath: options.socketPath,
       output: new Output(world.stdout, options.isJson),
+      terminal: world.terminal,
       connect: world.connect,
       monotonicNs: world.monotonicNs,
     });

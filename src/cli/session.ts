@@ -4,7 +4,7 @@ import { ApiError, ConnectionError } from '../api/errors.js';
 import type { CliContext } from './context.js';
 import { UnreachableError } from './failure.js';
 import { resolveCommand } from './grammar/tree.js';
-import type { Output } from './output.js';
+import type { Output, Write } from './output.js';
 
 /** Opens a conversation. @throws {ConnectionError} when nobody answers at that path. */
 export type Connect = (socketPath: string) => Promise<ApiClient>;
@@ -13,6 +13,8 @@ export type Connect = (socketPath: string) => Promise<ApiClient>;
 interface SessionOptions {
   readonly socketPath: string;
   readonly output: Output;
+  /** The terminal behind the standard error; undefined when that is none. */
+  readonly terminal: Write | undefined;
   readonly connect: Connect;
   readonly monotonicNs: () => bigint;
 }
@@ -23,14 +25,16 @@ interface SessionOptions {
  */
 export class Session implements CliContext {
   readonly output: Output;
+  readonly terminal: Write | undefined;
   readonly monotonicNs: () => bigint;
   readonly #socketPath: string;
   readonly #open: Connect;
   #api: ApiClient | undefined;
   #hasQuit = false;
 
-  constructor({ socketPath, output, connect, monotonicNs }: SessionOptions) {
+  constructor({ socketPath, output, terminal, connect, monotonicNs }: SessionOptions) {
     this.output = output;
+    this.terminal = terminal;
     this.monotonicNs = monotonicNs;
     this.#socketPath = socketPath;
     this.#open = connect;
@@ -45,6 +49,10 @@ export class Session implements CliContext {
     this.#api ??= await openOrTell(this.#open, this.#socketPath);
     return this.#api;
   };
+
+  connectAgain(): Promise<ApiClient> {
+    return openOrTell(this.#open, this.#socketPath);
+  }
 
   quit(): void {
     this.#hasQuit = true;

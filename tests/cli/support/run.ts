@@ -19,6 +19,8 @@ export interface RunOptions {
   /** A script on the standard input; without one it is a terminal. */
   readonly stdin?: string;
   readonly monotonicNs?: bigint;
+  /** Whether the standard error is a terminal. */
+  readonly hasTerminal?: boolean;
   /** The socket of another daemon, which is asked instead. */
   readonly socketPath?: string;
 }
@@ -29,6 +31,9 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
   const daemon = await startFakeDaemon(answers);
   let out = '';
   let err = '';
+  const stderr = async (text: string) => {
+    err += text;
+  };
   let connects = 0;
   try {
     const code = await runGrcli(['-s', socketPath ?? daemon.path, ...args], {
@@ -38,9 +43,8 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
       stdout: async (text) => {
         out += text;
       },
-      stderr: async (text) => {
-        err += text;
-      },
+      stderr,
+      terminal: options.hasTerminal === true ? stderr : undefined,
       connect: (path) => {
         connects += 1;
         return ApiClient.connect(path, { timeoutMs: 2000 });
