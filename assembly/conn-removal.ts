@@ -24,7 +24,7 @@ import {
   moveConnLife,
   setConnLife,
 } from './conn';
-import { indexRemove } from './conn-index';
+import { indexRemove, indexTouchHomes } from './conn-index';
 import { poolFree, poolFreeRetired, poolTakeRetired } from './conn-pool';
 import {
   CONN_F_LOOSE,
@@ -48,6 +48,8 @@ import {
 } from './layout';
 import { tranRelease } from './tran-pool';
 
+/** Slots whose conns' buckets are touched together. */
+const AHEAD: u32 = 16;
 /** How many slots the list holds; what is over remains for the next call. */
 const LIST_ROOM: u32 = SCRATCH_LIST_SIZE / 4;
 
@@ -79,6 +81,7 @@ export function removeConns(from: u32, to: u32): u32 {
   const end = min(to, atomic.load<u32>(CTL_POOL_NEXT));
   let count: u32 = 0;
   for (let slot = max<u32>(from, 1); slot < end && count < LIST_ROOM; slot++) {
+    if (slot % AHEAD === 0) touchMatched(slot, min(slot + AHEAD, end));
     const conn = connAddr(slot);
     if (connLife(conn) !== LIFE_LIVE || !isMatched(conn)) continue;
     if (!connLockBounded(conn, OWNER_CONTROL)) continue;
@@ -160,6 +163,13 @@ function timeoutNs(conn: usize): i64 {
 
 function timeoutOf(row: u32, state: u32): i64 {
   return load<i64>(<usize>CTL_TIMEOUTS + <usize>row * <usize>TIMEOUTS_ROW + ((<usize>state) << 3));
+}
+
+function touchMatched(from: u32, to: u32): void {
+  for (let slot = from; slot < to; slot++) {
+    const conn = connAddr(slot);
+    if (connLife(conn) === LIFE_LIVE && isMatched(conn)) indexTouchHomes(slot);
+  }
 }
 
 function isMatched(conn: usize): bool {

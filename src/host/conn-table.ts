@@ -16,8 +16,8 @@ import type { SharedMemory } from './memory.js';
 import type { Qsbr } from './qsbr.js';
 import { swapBytes } from './tables.js';
 
-/** Slots looked at per turn of the event loop: about a millisecond of work at the most. */
-const SWEEP_SLOTS = 16384;
+/** Slots looked at per turn of the event loop: a millisecond of work if all conns are removed. */
+const SWEEP_SLOTS = 4096;
 /** All of a time-out, in the fixed point of SCRATCH_SHRINK. */
 const SHRINK_ONE = 0x10000;
 /** Conns exported per turn. */

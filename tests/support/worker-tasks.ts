@@ -32,7 +32,7 @@ const view = new DataView(memory.buffer);
 const random = seededRandom(job.seed ?? job.owner);
 const wasm: DatapathSteps = instantiateSteps(module, shared, new ManualClock(), random);
 const end = performance.now() + job.ms;
-const result = { operations: 0, errors: 0, first: '' };
+const result = { operations: 0, errors: 0, first: '', longestMs: 0 };
 /** Where this worker writes keys to look up. */
 const KEY_AT = SCRATCH_LIST + 1048576 + job.owner * KEY_SIZE;
 const BURST = 32;
@@ -99,6 +99,11 @@ class Retired {
     this.#waiting = this.#open;
     this.#open = [];
     if (this.#waiting.length > 0) this.#ticket = this.#qsbr.openEpoch();
+  }
+
+  /** Frees the rest, once this worker is offline and the others go on. */
+  drain(): void {
+    while (this.#open.length + this.#waiting.length > 0) this.reclaim();
   }
 }
 
@@ -197,6 +202,42 @@ function raceIndex(): void {
   for (let n = 0; n < conns; n++) if (slots[n] !== 0) change(n);
 }
 
+/** Looks up conns that are there all the time and replaces one of its own, timing each burst. */
+function measureStalls(): void {
+  const conns = job.conns ?? 0;
+  const retired = new Retired();
+  let own = 0;
+  let startMs = performance.now();
+  inBursts(
+    (header) => {
+      const slot = 1 + (random() % conns);
+      const flow = random() & 1;
+      const key = connAddr(slot) + flow * KEY_SIZE;
+      const found = wasm.indexLookup(header, key, wasm.hashKey(header, key)) >>> 0;
+      check(found === slot * 2 + flow, () => `conn ${slot}, flow ${flow}: found ${found}`);
+    },
+    () => {
+      if (own !== 0) {
+        wasm.indexRemove(own, job.owner);
+        retired.add(own);
+      }
+      own = wasm.poolAlloc(job.owner);
+      if (own !== 0) {
+        const { fwd, rev } = stressConn(job.owner, result.operations & 0xffff);
+        writeKeys(view, own, fwd, rev);
+        check(wasm.indexInsert(own, job.owner) === 0, () => 'its own conn was not entered');
+      }
+      retired.reclaim();
+      const nowMs = performance.now();
+      result.longestMs = Math.max(result.longestMs, nowMs - startMs);
+      startMs = nowMs;
+    },
+  );
+  if (own !== 0) wasm.indexRemove(own, job.owner);
+  if (own !== 0) retired.add(own);
+  retired.drain();
+}
+
 /** Looks up stable conns, which must be found, and other workers', which may be but must be right. */
 function readIndex(): void {
   const stable = job.conns ?? 0;
@@ -264,6 +305,7 @@ const TASKS: Readonly<Record<WorkerJob['task'], () => void>> = {
   },
   'churn-index': churnIndex,
   'drop-early': dropEarly,
+  'measure-stalls': measureStalls,
   'race-burst': () => raceBurst({ worker: job.owner - 1, shared, wasm, check }),
   'race-index': raceIndex,
   'read-index': readIndex,

@@ -8,6 +8,7 @@ export interface WorkerJob {
     | 'churn-tran'
     | 'churn-index'
     | 'drop-early'
+    | 'measure-stalls'
     | 'race-burst'
     | 'race-index'
     | 'read-index'
@@ -31,6 +32,8 @@ export interface WorkerResult {
   readonly errors: number;
   /** The first error in words, empty without any. */
   readonly first: string;
+  /** Task measure-stalls: the longest time of a burst. */
+  readonly longestMs: number;
 }
 
 const MARGIN_MS = 20_000;
