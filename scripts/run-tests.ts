@@ -4,10 +4,10 @@
  * uvu has no time-outs, is content with zero tests, and a leaked handle of one file hangs all; a
  * process per file bounds each, names the culprit and keeps files independent. Unit tests run on
  * both WebAssembly builds, as many at once as there are cores; smoke tests use real devices and
- * clocks, so one at a time. The last line is `N passed, N failed`, where a file that crashed, hung
+ * clocks, so one at a time; models are checked once, by programs of their own. The last line is `N passed, N failed`, where a file that crashed, hung
  * or held no test counts as a failure.
  *
- *   run-tests.js [unit] [smoke] [--long] [--only WORD]
+ *   run-tests.js [unit] [model] [smoke] [--long] [--only WORD]
  */
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { smokeCommand } from './smoke-needs.js';
+import { missingCommands, smokeCommand } from './smoke-needs.js';
 
 interface Outcome {
   readonly passed: number;
@@ -33,6 +33,9 @@ interface Job {
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TESTS = join(ROOT, 'dist/tests');
 const SMOKE = join(TESTS, 'smoke');
+const MODEL = join(TESTS, 'model');
+const MODEL_COMMANDS = ['spin', 'cc'];
+const GROUPS = ['unit', 'model', 'smoke'];
 const UNIT_TIMEOUT_SEC = 120;
 const SMOKE_TIMEOUT_SEC = 180;
 /** How much longer `--long` may take. */
@@ -43,7 +46,7 @@ const { values, positionals } = parseArgs({
   options: { long: { type: 'boolean', default: false }, only: { type: 'string', default: '' } },
 });
 for (const word of positionals) {
-  if (word !== 'unit' && word !== 'smoke') fail(`${word} is not one of: unit, smoke`);
+  if (!GROUPS.includes(word)) fail(`${word} is not one of: ${GROUPS.join(', ')}`);
 }
 const wants = (group: string) => positionals.length === 0 || positionals.includes(group);
 
@@ -52,7 +55,8 @@ const files = readdirSync(TESTS, { recursive: true, encoding: 'utf8' })
   .map((path) => join(TESTS, path))
   .sort();
 const smokeFiles = files.filter((path) => path.startsWith(SMOKE));
-const unitFiles = files.filter((path) => !path.startsWith(SMOKE));
+const modelFiles = files.filter((path) => path.startsWith(MODEL));
+const unitFiles = files.filter((path) => !smokeFiles.includes(path) && !modelFiles.includes(path));
 
 const outcomes: Outcome[] = [];
 if (wants('unit')) {
@@ -61,17 +65,19 @@ if (wants('unit')) {
     outcomes.push(...(await runAll(unitFiles.map(unitJob(build)), availableParallelism())));
   }
 }
+if (wants('model') && modelFiles.length > 0) {
+  console.log('\n-- models');
+  const missing = missingCommands(MODEL_COMMANDS);
+  if (missing === undefined)
+    outcomes.push(...(await runAll(modelFiles.map(jobOf(SMOKE_TIMEOUT_SEC, [])), 1)));
+  else outcomes.push(...leaveOut('model', modelFiles.length, missing));
+}
 if (wants('smoke') && smokeFiles.length > 0) {
   console.log('\n-- smoke tests');
   const needs = smokeCommand();
-  if ('command' in needs) {
-    outcomes.push(...(await runAll(smokeFiles.map(smokeJob(needs.command)), 1)));
-  } else if (process.env['CI']) {
-    console.error(`smoke tests cannot run here: ${needs.missing}`);
-    outcomes.push({ passed: 0, failed: smokeFiles.length });
-  } else {
-    console.log(`${smokeFiles.length} smoke test files were left out: ${needs.missing}`);
-  }
+  if ('command' in needs)
+    outcomes.push(...(await runAll(smokeFiles.map(jobOf(SMOKE_TIMEOUT_SEC, needs.command)), 1)));
+  else outcomes.push(...leaveOut('smoke', smokeFiles.length, needs.missing));
 }
 
 const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
@@ -84,8 +90,18 @@ function unitJob(build: string): (path: string) => Job {
   return (path) => job(path, [], UNIT_TIMEOUT_SEC, { GROUT_WASM: build });
 }
 
-function smokeJob(command: readonly string[]): (path: string) => Job {
-  return (path) => job(path, command, SMOKE_TIMEOUT_SEC, { GROUT_WASM: 'release' });
+function jobOf(timeoutSec: number, command: readonly string[]): (path: string) => Job {
+  return (path) => job(path, command, timeoutSec, { GROUT_WASM: 'release' });
+}
+
+/** What cannot run here is a failure in CI, and elsewhere said aloud. */
+function leaveOut(group: string, fileCount: number, missing: string): Outcome[] {
+  if (process.env['CI']) {
+    console.error(`${group} tests cannot run here: ${missing}`);
+    return [{ passed: 0, failed: fileCount }];
+  }
+  console.log(`${fileCount} ${group} test files were left out: ${missing}`);
+  return [];
 }
 
 function job(path: string, prefix: readonly string[], sec: number, env: NodeJS.ProcessEnv): Job {

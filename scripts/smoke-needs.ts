@@ -14,13 +14,19 @@ export function smokeCommand(): { command: readonly string[] } | { missing: stri
   } catch (error) {
     return { missing: error instanceof Error ? error.message : String(error) };
   }
-  const missing = COMMANDS.filter((name) => !isInstalled(name));
-  if (missing.length > 0) return { missing: `not installed: ${missing.join(', ')}` };
+  const missing = missingCommands(COMMANDS);
+  if (missing !== undefined) return { missing };
   const command = process.getuid?.() === 0 ? [] : ['unshare', '-Urnm'];
   const probe = [...command, 'unshare', '-n', 'true'];
   const { status, stderr } = spawnSync(probe[0] ?? '', probe.slice(1), { encoding: 'utf8' });
   if (status !== 0) return { missing: `network namespaces: ${stderr.trim()}` };
   return { command };
+}
+
+/** Returns which of these programs are not installed, in words, or undefined. */
+export function missingCommands(names: readonly string[]): string | undefined {
+  const missing = names.filter((name) => !isInstalled(name));
+  return missing.length > 0 ? `not installed: ${missing.join(', ')}` : undefined;
 }
 
 function isInstalled(name: string): boolean {

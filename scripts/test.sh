@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests of the present build: unit tests on both WebAssembly targets, then the smoke tests.
-#   scripts/test.sh [unit] [smoke] [--long] [--only WORD]
+# Runs the tests of the present build: unit tests on both WebAssembly targets, models, smoke tests.
+#   scripts/test.sh [unit] [model] [smoke] [--long] [--only WORD]
 # uvu has no time-outs and is content with no test at all; the runner sees to both.
 set -euo pipefail
 cd "$(dirname "$0")/.."
