@@ -112,13 +112,21 @@ function testSystem(
   return {
     read: () => unexpected('read'),
     write: () => unexpected('write'),
-    poll: () => unexpected('poll'),
+    // A poll of nothing is the pause of who waits for a lock.
+    poll: (_offset, count, timeoutMs) => (count === 0 ? sleep(timeoutMs) : unexpected('poll')),
     clock(offset) {
       view.setBigInt64(offset >>> 0, clock.nowNs / 1_000_000_000n, true);
       view.setBigInt64((offset >>> 0) + 8, clock.nowNs % 1_000_000_000n, true);
     },
     random,
   };
+}
+
+const sleepWord = new Int32Array(new SharedArrayBuffer(4));
+
+function sleep(ms: number): number {
+  Atomics.wait(sleepWord, 0, 0, ms);
+  return 0;
 }
 
 const randomWord = new Uint32Array(1);

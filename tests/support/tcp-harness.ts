@@ -105,11 +105,6 @@ export class TcpHarness {
     return this.#view.getBigInt64(CONN + layout.CONN_LAST_UPDATE, true);
   }
 
-  /** Calls `tcpTrack` on the packet that was sent last; for measuring. */
-  again(flow: Flow): number {
-    return this.#track(flow, 0n);
-  }
-
   #decide(flow: Flow, now: bigint): TrackerDecision {
     const l4 = IP + IP_HEADER;
     let reason: number;
