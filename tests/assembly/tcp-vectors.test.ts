@@ -1,25 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as layout from '../../assembly/layout.js';
 import { TcpHarness } from '../support/tcp-harness.js';
 import { TcpModel } from '../support/tcp-model.js';
-import { type Decision, describeSegment, type Flow, type Segment } from '../support/tcp-segment.js';
+import { openerOf, type VectorPacket as Packet, readScenarios } from '../support/tcp-scenarios.js';
+import { describeSegment, type Flow, type Segment } from '../support/tcp-segment.js';
 
-interface Packet extends Segment {
-  readonly dir: Flow;
-  readonly expect: Decision;
-}
-
-interface Scenario {
-  readonly name: string;
-  readonly packets: readonly Packet[];
-}
-
-// Tests run from dist/, vectors stay beside their sources.
-const VECTORS = new URL('../../../tests/vectors/tcp-tracking.json', import.meta.url);
-// A file of the repository, written in this shape.
-const SCENARIOS: readonly Scenario[] = JSON.parse(readFileSync(VECTORS, 'utf8'));
+const SCENARIOS = readScenarios();
 
 /** Reasons that only the window test gives. */
 const WINDOW_REASONS: ReadonlySet<number> = new Set([
@@ -38,8 +25,9 @@ test('there are forty scenarios', () => {
   assert.is(SCENARIOS.length, 40);
 });
 
-for (const { name, packets } of SCENARIOS) {
-  const opener = packets.find(({ expect }) => expect.state !== '-')?.dir ?? 'fwd';
+for (const scenario of SCENARIOS) {
+  const { name, packets } = scenario;
+  const opener = openerOf(scenario);
 
   test(name, () => {
     harness.reset('strict', true);
