@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 
 /** What real devices, namespaces and clients take. */
-const COMMANDS = ['ip', 'unshare', 'nsenter', 'setpriv', 'ping', 'curl', 'iperf3'];
+const COMMANDS = ['ip', 'unshare', 'nsenter', 'setpriv', 'nft', 'ping', 'curl', 'iperf3'];
 
 /**
  * Returns the command that a smoke test is to be started with - none for root, a namespace of its

@@ -33,7 +33,7 @@ export const CLOSED_ORDERLY: readonly Line[] = [
 ];
 
 /** Returns the segment of a line. */
-function segmentOf([, flags, seq, ack, rest]: Line): Segment {
+export function segmentOf([, flags, seq, ack, rest]: Line): Segment {
   return { flags, seq: seq >>> 0, ack: ack >>> 0, win: 65535, len: 0, ...rest };
 }
 
