@@ -69,7 +69,7 @@ export class GatewayBox implements Middlebox {
       wires.push(fwd);
       const rev = await Wire.lay(lab.wan, SERVER_PREFIX);
       wires.push(rev);
-      await lab.gateway.do(`conntrack config set max 65536 ${TIMEOUTS} ${settings}`.trim());
+      await lab.gateway.do(`conntrack config set max 131072 ${TIMEOUTS} ${settings}`.trim());
       const api = await ApiClient.connect(lab.gateway.socketPath);
       return new GatewayBox(lab, api, { fwd, rev });
     } catch (cause) {
