@@ -5,12 +5,12 @@ import { randomStep } from '../support/tcp-fuzz.js';
 import { TcpHarness } from '../support/tcp-harness.js';
 import { TcpModel } from '../support/tcp-model.js';
 import {
-  type ConnView,
   describeSegment,
   type Flow,
   type Segment,
   type WindowMode,
 } from '../support/tcp-segment.js';
+import { isSameView } from '../support/tcp-view.js';
 
 const MODES: readonly WindowMode[] = ['strict', 'liberal', 'off'];
 /** Over all modes together. */
@@ -59,23 +59,5 @@ test('random connections meet every verdict in every state', () => {
   // Without an entry nothing is ignored.
   assert.is(met.size, 12 * 3 + 2, [...met].sort().join(', '));
 });
-
-/** A side's initial number gives way to its FIN's end, and a picked-up side never had one. */
-function isSameView(found: ConnView | undefined, wanted: ConnView | undefined): boolean {
-  if (found === undefined || wanted === undefined) return found === wanted;
-  const { fwd, rev, ...rest } = wanted;
-  const { fwd: foundFwd, rev: foundRev, ...foundRest } = found;
-  return isSame(foundRest, rest) && isSameSide(foundFwd, fwd) && isSameSide(foundRev, rev);
-}
-
-function isSameSide(found: ConnView['fwd'], wanted: ConnView['fwd']): boolean {
-  const hidesIsn = wanted.finEnd !== undefined || wanted.isn === undefined;
-  return isSame(hidesIsn ? { ...found, isn: wanted.isn } : found, wanted);
-}
-
-function isSame<T extends object>(found: T, wanted: T): boolean {
-  for (const field in wanted) if (found[field] !== wanted[field]) return false;
-  return true;
-}
 
 test.run();

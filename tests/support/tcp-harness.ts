@@ -162,7 +162,7 @@ export class TcpHarness {
 }
 
 /** Returns what a reason of the tracker means for its segment. */
-function verdictOf(reason: number): Verdict {
+export function verdictOf(reason: number): Verdict {
   if (reason === 0) return 'pass';
   return reason >= layout.TCP_IGNORED_FIRST ? 'ignore' : 'invalid';
 }

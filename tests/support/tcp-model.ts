@@ -61,6 +61,16 @@ export class TcpModel {
     return { state, ...sides, challenge, annotation: annotation?.end, isLoose, isReplied };
   }
 
+  /** Returns a model that knows the same, and goes its own way from here. */
+  clone(): TcpModel {
+    const copy = new TcpModel(this.#mode, this.#loose);
+    const conn = this.#conn;
+    // Annotations are never changed.
+    if (conn !== undefined)
+      copy.#conn = { ...conn, sides: { fwd: { ...conn.sides.fwd }, rev: { ...conn.sides.rev } } };
+    return copy;
+  }
+
   /** Judges a segment whose lengths are right. The first one of a conn is fwd. */
   send(flow: Flow, segment: Segment): Decision {
     const verdict = this.#judge(flow, segment);
