@@ -3,7 +3,7 @@ import { EXPORT_SIZE } from '../assembly/layout.js';
 import type { Candidate, Row } from './harness.js';
 import type { Setting } from './setting.js';
 import { Traffic } from './traffic.js';
-import type { Distribution } from './world.js';
+import type { Distribution, World } from './world.js';
 
 /** Makes a row, in a setting, for one batch size. */
 export interface RowMaker {
@@ -151,31 +151,40 @@ function packets({ world, builds, traffic }: Setting, batch: number): RowBody {
   return { ops: batch, candidates };
 }
 
-function migrations({ world }: Setting): RowBody {
-  return sweep(world.conns, () => world.index.migrate(world.conns));
+function migrations(setting: Setting): RowBody {
+  return sweep(setting, ({ index, conns }) => index.migrate(conns));
 }
 
-function ageings({ world }: Setting): RowBody {
-  return sweep(world.conns, async () => check('aged', await world.table.age(0n), 0));
+function ageings(setting: Setting): RowBody {
+  return sweep(setting, async ({ table }) => check('aged', await table.age(0n), 0));
 }
 
-function listings({ world }: Setting): RowBody {
-  return sweep(world.conns, async () => {
+function listings(setting: Setting): RowBody {
+  return sweep(setting, async ({ table, conns }) => {
     let bytes = 0;
-    for await (const { length } of world.table.list()) bytes += length;
-    check('listed', bytes / EXPORT_SIZE, world.conns);
+    for await (const { length } of table.list()) bytes += length;
+    check('listed', bytes / EXPORT_SIZE, conns);
   });
 }
 
 function flushes(setting: Setting): RowBody {
-  const { world } = setting;
-  for (const { spares } of setting.spareTables()) spares.drop();
-  const run = async () => check('flushed', await world.table.remove({}), world.conns);
-  return sweep(world.conns, run, () => world.refill());
+  return sweep(
+    setting,
+    async ({ table, conns }) => check('flushed', await table.remove({}), conns),
+    (world) => world.refill(),
+  );
 }
 
-function sweep(conns: number, run: () => Promise<void>, before = () => {}): RowBody {
-  return { ops: conns, isSweep: true, candidates: [{ name: 'wasm', run, before }] };
+/** Goes over all conns of the world, and over no others. */
+function sweep(
+  setting: Setting,
+  run: (world: World) => Promise<void>,
+  before: (world: World) => void = () => {},
+): RowBody {
+  const { world } = setting;
+  setting.dropSpares();
+  const candidate = { name: 'wasm', run: () => run(world), before: () => before(world) };
+  return { ops: world.conns, isSweep: true, candidates: [candidate] };
 }
 
 /** Figures of what does not work are worth nothing. */

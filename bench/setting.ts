@@ -90,6 +90,11 @@ export class Setting {
     return this.#traffic;
   };
 
+  /** Takes the spare conns out of every table, so that the world's index holds its conns alone. */
+  dropSpares(): void {
+    for (const { spares } of this.#spares ?? []) spares.drop();
+  }
+
   /** Returns every table that conns are inserted into and deleted from. Builds share one. */
   spareTables(): readonly { readonly name: string; readonly spares: Spares }[] {
     this.#spares ??= this.#makeSpares();
