@@ -1,8 +1,7 @@
-import type { Command } from 'commander';
 import { type IfaceAddress, IP4_ADDR_ADD, IP4_ADDR_DEL, IP4_ADDR_LIST } from '../api/address.js';
 import { formatPrefix } from '../api/ipv4.js';
 import type { CliContext } from './context.js';
-import { groupCommand, keywordCommand, subjectCommand } from './grammar/command.js';
+import { type CommandGroup, keywordCommand, subjectCommand } from './grammar/command.js';
 import { optional, required } from './grammar/keywords.js';
 import { ADDRESS_IN_SUBNET, IFACE_NAME } from './grammar/values.js';
 import { IfaceNames, ifaceByName } from './iface-names.js';
@@ -12,16 +11,16 @@ import type { Field } from './output.js';
 const EVERY = 0;
 
 /** `address`: the gateway's own addresses. */
-export function addressCommand(context: CliContext): Command {
-  const { connect } = context;
-  return groupCommand('address', 'Addresses of the gateway', [
+export const ADDRESSES: CommandGroup = {
+  name: 'address',
+  summary: 'Addresses of the gateway',
+  members: [
     subjectCommand({
       name: 'add',
       summary: 'Add an address to an interface, and the route to its subnet',
-      subjectName: 'address',
-      subject: ADDRESS_IN_SUBNET,
+      subject: { name: 'address', value: ADDRESS_IN_SUBNET, isRequired: true },
       keywords: { iface: required(IFACE_NAME, 'the interface that gets the address') },
-      run: async (prefix, { iface }) => {
+      run: async ({ connect }, prefix, { iface }) => {
         const api = await connect();
         const { id } = await ifaceByName(api, iface);
         await api.call(IP4_ADDR_ADD, { ifaceId: id, ...prefix, existOk: true });
@@ -30,10 +29,9 @@ export function addressCommand(context: CliContext): Command {
     subjectCommand({
       name: 'del',
       summary: 'Delete an address and what depends on it',
-      subjectName: 'address',
-      subject: ADDRESS_IN_SUBNET,
+      subject: { name: 'address', value: ADDRESS_IN_SUBNET, isRequired: true },
       keywords: { iface: required(IFACE_NAME, 'the interface that has the address') },
-      run: async (prefix, { iface }) => {
+      run: async ({ connect }, prefix, { iface }) => {
         const api = await connect();
         const { id } = await ifaceByName(api, iface);
         await api.call(IP4_ADDR_DEL, { ifaceId: id, ...prefix, missingOk: true });
@@ -43,10 +41,10 @@ export function addressCommand(context: CliContext): Command {
       name: 'show',
       summary: 'Show the addresses',
       keywords: { iface: optional(IFACE_NAME, 'those of one interface only') },
-      run: ({ iface }) => show(context, iface),
+      run: (context, { iface }) => show(context, iface),
     }),
-  ]);
-}
+  ],
+};
 
 async function show({ connect, output }: CliContext, iface: string | undefined): Promise<void> {
   const api = await connect();

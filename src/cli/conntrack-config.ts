@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import {
   CONNTRACK_CONF_GET,
   CONNTRACK_CONF_SET,
@@ -9,7 +8,7 @@ import {
 } from '../api/conntrack.js';
 import type { CliContext } from './context.js';
 import { UsageError } from './failure.js';
-import { groupCommand, keywordCommand } from './grammar/command.js';
+import { type CommandGroup, keywordCommand } from './grammar/command.js';
 import { type Keyword, optional } from './grammar/keywords.js';
 import { alternatives } from './grammar/prefix.js';
 import { choice, integer, PERCENT_RANGE, type Value } from './grammar/values.js';
@@ -121,22 +120,24 @@ const KEEP_ALL: ConntrackConfig = {
 };
 
 /** `conntrack config`: limits, time-outs and modes. */
-export function conntrackConfigCommand(context: CliContext): Command {
-  return groupCommand('config', 'Limits, time-outs and modes', [
+export const CONNTRACK_SETTINGS: CommandGroup = {
+  name: 'config',
+  summary: 'Limits, time-outs and modes',
+  members: [
     keywordCommand({
       name: 'set',
       summary: 'Change at least one setting, all or none; 0 keeps the present value',
       keywords: CONFIG_SETTINGS,
-      run: (given) => set(context, given),
+      run: set,
     }),
     keywordCommand({
       name: 'show',
       summary: 'Show the settings and how many connections there are',
       keywords: {},
-      run: () => show(context),
+      run: show,
     }),
-  ]);
-}
+  ],
+};
 
 async function set(
   context: CliContext,

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { CONN_STATES } from '../api/conntrack.js';
 import { FLOWS, INVALID_LIST, type InvalidPacket, type TcpSide } from '../api/invalid-packet.js';
 import { explain, flagLetters, sequenceLength } from '../api/invalid-reasons.js';
@@ -6,7 +5,7 @@ import { ageSec, formatConnId } from '../api/shown-conn.js';
 import type { Column, Row } from '../api/table.js';
 import type { CliContext } from './context.js';
 import { daemonNowNs } from './daemon-clock.js';
-import { groupCommand, keywordCommand } from './grammar/command.js';
+import { type CommandGroup, keywordCommand } from './grammar/command.js';
 import { IfaceNames } from './iface-names.js';
 
 const COLUMNS: readonly Column[] = [
@@ -25,16 +24,18 @@ const COLUMNS: readonly Column[] = [
 const NOTHING = '-';
 
 /** `conntrack invalid`: what the TCP tracker refused lately, and why. */
-export function conntrackInvalidCommand(context: CliContext): Command {
-  return groupCommand('invalid', 'TCP packets that were refused', [
+export const CONNTRACK_INVALID: CommandGroup = {
+  name: 'invalid',
+  summary: 'TCP packets that were refused',
+  members: [
     keywordCommand({
       name: 'show',
       summary: 'Show the latest invalid packets with the reason of each, the oldest first',
       keywords: {},
-      run: () => show(context),
+      run: show,
     }),
-  ]);
-}
+  ],
+};
 
 async function show({ connect, output, monotonicNs }: CliContext): Promise<void> {
   const api = await connect();

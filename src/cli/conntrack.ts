@@ -1,33 +1,34 @@
-import type { Command } from 'commander';
 import { CONNTRACK_FLUSH, CONNTRACK_LIST } from '../api/conntrack.js';
 import { CONN_COLUMNS, connRows, type ShownConn, shownConn } from '../api/shown-conn.js';
 import { ConnBuffer } from './conn-buffer.js';
-import { conntrackConfigCommand } from './conntrack-config.js';
-import { conntrackInvalidCommand } from './conntrack-invalid.js';
+import { CONNTRACK_SETTINGS } from './conntrack-config.js';
+import { CONNTRACK_INVALID } from './conntrack-invalid.js';
 import type { CliContext } from './context.js';
 import { daemonNowNs } from './daemon-clock.js';
-import { groupCommand, keywordCommand } from './grammar/command.js';
+import { type CommandGroup, keywordCommand } from './grammar/command.js';
 import { IfaceNames } from './iface-names.js';
 
 /** `conntrack`: what is tracked, and how. */
-export function conntrackCommand(context: CliContext): Command {
-  return groupCommand('conntrack', 'Connection tracking', [
+export const CONNTRACK: CommandGroup = {
+  name: 'conntrack',
+  summary: 'Connection tracking',
+  members: [
     keywordCommand({
       name: 'flush',
       summary: 'Remove all tracked connections',
       keywords: {},
-      run: () => flush(context),
+      run: flush,
     }),
-    conntrackConfigCommand(context),
-    conntrackInvalidCommand(context),
+    CONNTRACK_SETTINGS,
+    CONNTRACK_INVALID,
     keywordCommand({
       name: 'show',
       summary: 'Show the tracked connections, a line for each direction',
       keywords: {},
-      run: () => show(context),
+      run: show,
     }),
-  ]);
-}
+  ],
+};
 
 async function flush({ connect }: CliContext): Promise<void> {
   const api = await connect();

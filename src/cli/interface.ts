@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import {
   IFACE_ADD,
   IFACE_DEL,
@@ -8,9 +7,9 @@ import {
   type Iface,
 } from '../api/iface.js';
 import type { CliContext } from './context.js';
-import { groupCommand, keywordCommand, subjectCommand } from './grammar/command.js';
+import { type CommandGroup, keywordCommand, subjectCommand } from './grammar/command.js';
 import { optional, required } from './grammar/keywords.js';
-import { DEVARGS, IFACE_NAME, integer } from './grammar/values.js';
+import { DEVARGS, IFACE_NAME, integer, NEW_NAME } from './grammar/values.js';
 import { IfaceNames, ifaceByName } from './iface-names.js';
 import { describeIface, IFACE_TYPE_ALL, ifaceColumns } from './interface-fields.js';
 import { showInterfaceStats } from './interface-stats.js';
@@ -22,57 +21,61 @@ const MTU_DEFAULT = 0;
 
 const MTU_KEYWORD = optional(MTU, 'the largest packet in bytes');
 
+/** Where an interface gets its name. */
+const NAMED = { name: 'name', value: NEW_NAME, isRequired: true } as const;
+
+const ADD: CommandGroup = {
+  name: 'add',
+  summary: 'Create an interface',
+  members: [
+    subjectCommand({
+      name: 'tun',
+      summary: 'Create an interface on a TUN device',
+      subject: NAMED,
+      keywords: { dev: optional(NEW_NAME, 'the TUN device, NAME by default'), mtu: MTU_KEYWORD },
+      // The number that belongs behind net_tap is the daemon's to choose.
+      run: (context, name, { dev, mtu }) => add(context, name, `net_tap,iface=${dev ?? name}`, mtu),
+    }),
+    subjectCommand({
+      name: 'port',
+      summary: 'Create an interface on a device that devargs describe',
+      subject: NAMED,
+      keywords: {
+        devargs: required(DEVARGS, 'the device, as in net_tap0,iface=gw0'),
+        mtu: MTU_KEYWORD,
+      },
+      run: (context, name, { devargs, mtu }) => add(context, name, devargs, mtu),
+    }),
+  ],
+};
+
 /** `interface`: the devices that packets enter and leave through. */
-export function interfaceCommand(context: CliContext): Command {
-  return groupCommand('interface', 'Interfaces', [
-    addCommand(context),
+export const INTERFACES: CommandGroup = {
+  name: 'interface',
+  summary: 'Interfaces',
+  members: [
+    ADD,
     subjectCommand({
       name: 'del',
       summary: 'Delete an interface and what depends on it',
-      subjectName: 'name',
-      subject: IFACE_NAME,
+      subject: { name: 'name', value: IFACE_NAME, isRequired: true },
       keywords: {},
-      run: (name) => del(context, name),
+      run: del,
     }),
     keywordCommand({
       name: 'show',
       summary: 'Show the interfaces, or one of them in detail',
       keywords: { name: optional(IFACE_NAME, 'the interface that is shown in detail') },
-      run: ({ name }) => (name === undefined ? showAll(context) : showOne(context, name)),
+      run: (context, { name }) => (name === undefined ? showAll(context) : showOne(context, name)),
     }),
     keywordCommand({
       name: 'stats',
       summary: 'Show the traffic of all interfaces',
       keywords: {},
-      run: () => showInterfaceStats(context),
+      run: showInterfaceStats,
     }),
-  ]);
-}
-
-function addCommand(context: CliContext): Command {
-  return groupCommand('add', 'Create an interface', [
-    subjectCommand({
-      name: 'tun',
-      summary: 'Create an interface on a TUN device',
-      subjectName: 'name',
-      subject: IFACE_NAME,
-      keywords: { dev: optional(IFACE_NAME, 'the TUN device, NAME by default'), mtu: MTU_KEYWORD },
-      // The number that belongs behind net_tap is the daemon's to choose.
-      run: (name, { dev, mtu }) => add(context, name, `net_tap,iface=${dev ?? name}`, mtu),
-    }),
-    subjectCommand({
-      name: 'port',
-      summary: 'Create an interface on a device that devargs describe',
-      subjectName: 'name',
-      subject: IFACE_NAME,
-      keywords: {
-        devargs: required(DEVARGS, 'the device, as in net_tap0,iface=gw0'),
-        mtu: MTU_KEYWORD,
-      },
-      run: (name, { devargs, mtu }) => add(context, name, devargs, mtu),
-    }),
-  ]);
-}
+  ],
+};
 
 async function add(
   { connect }: CliContext,

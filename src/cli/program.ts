@@ -1,19 +1,13 @@
 import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
-import { addressCommand } from './address.js';
-import { conntrackCommand } from './conntrack.js';
-import type { CliContext } from './context.js';
+import { COMMANDS } from './commands.js';
 import { EXIT_OK, EXIT_USAGE, type Failure, failureOf, UsageError } from './failure.js';
-import { keywordCommand } from './grammar/command.js';
+import { addMembers } from './grammar/help.js';
 import { splitLine } from './grammar/tokens.js';
-import { interfaceCommand } from './interface.js';
 import { isJsonWanted, type Options, parseOptions, rootCommand } from './options.js';
 import { Output, type Write } from './output.js';
-import { routeCommand } from './route.js';
 import { linesOf, openScript, type Script } from './script.js';
 import { type Connect, Session } from './session.js';
-import { snat44Command } from './snat44.js';
-import { statsCommand } from './stats.js';
 
 /** The world around the program. */
 export interface World {
@@ -40,7 +34,6 @@ export async function runGrcli(args: readonly string[], world: World): Promise<n
       connect: world.connect,
       monotonicNs: world.monotonicNs,
     });
-    for (const command of commandsOf(session)) root.addCommand(command);
     try {
       return await new Program(root, options, session, world).run(words);
     } finally {
@@ -66,7 +59,7 @@ class Program {
   async run(words: readonly string[]): Promise<number> {
     const { wantsHelp, wantsVersion, file } = this.#options;
     const { stdin, stdout, stderr, version } = this.#world;
-    if (wantsHelp) await stdout(this.#root.helpInformation());
+    if (wantsHelp) await stdout(this.#help());
     else if (wantsVersion) await stdout(`grcli ${version}\n`);
     else if (words.length > 0 && file !== undefined)
       throw new UsageError(`${words.join(' ')} is not expected behind -f ${file}`);
@@ -74,15 +67,20 @@ class Program {
     else if (file !== undefined || stdin.isTTY !== true)
       return this.#script(openScript(file, stdin));
     else {
-      await stderr(this.#root.helpInformation());
+      await stderr(this.#help());
       return EXIT_USAGE;
     }
     return EXIT_OK;
   }
 
+  #help(): string {
+    addMembers(this.#root, COMMANDS);
+    return this.#root.helpInformation();
+  }
+
   async #command(words: readonly string[]): Promise<void> {
     if (this.#options.isTracing) await this.#world.stderr(`+ ${words.join(' ')}\n`);
-    await this.#session.run(this.#root, words);
+    await this.#session.run(COMMANDS, words);
   }
 
   /** Runs the commands of a script; returns the exit code of the last one that failed. */
@@ -133,22 +131,4 @@ function failureJson({ message, errno, exitCode }: Failure, place: string): stri
     ...(place !== '' && { place }),
   };
   return `${JSON.stringify(object)}\n`;
-}
-
-/** Returns all commands, in the order in which help tells of them. */
-function commandsOf(context: CliContext): Command[] {
-  return [
-    addressCommand(context),
-    conntrackCommand(context),
-    interfaceCommand(context),
-    keywordCommand({
-      name: 'quit',
-      summary: 'End a script',
-      keywords: {},
-      run: async () => context.quit(),
-    }),
-    routeCommand(context),
-    snat44Command(context),
-    statsCommand(context),
-  ];
 }

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { formatPrefix } from '../api/ipv4.js';
 import {
   IP4_ROUTE_ADD,
@@ -14,7 +13,7 @@ import {
   type Route,
 } from '../api/route.js';
 import type { CliContext } from './context.js';
-import { groupCommand, keywordCommand, subjectCommand } from './grammar/command.js';
+import { type CommandGroup, keywordCommand, subjectCommand } from './grammar/command.js';
 import { required } from './grammar/keywords.js';
 import { ADDRESS, DESTINATION } from './grammar/values.js';
 import { IfaceNames } from './iface-names.js';
@@ -39,16 +38,16 @@ const FLAG_NAMES: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** `route`: where packets go. */
-export function routeCommand(context: CliContext): Command {
-  const { connect } = context;
-  return groupCommand('route', 'Routes', [
+export const ROUTES: CommandGroup = {
+  name: 'route',
+  summary: 'Routes',
+  members: [
     subjectCommand({
       name: 'add',
       summary: 'Add a route',
-      subjectName: 'destination',
-      subject: DESTINATION,
+      subject: { name: 'destination', value: DESTINATION, isRequired: true },
       keywords: { via: required(ADDRESS, 'the gateway that leads there') },
-      run: async (dest, { via }) => {
+      run: async ({ connect }, dest, { via }) => {
         const api = await connect();
         await api.call(IP4_ROUTE_ADD, {
           vrfId: VRF_MAIN,
@@ -63,10 +62,9 @@ export function routeCommand(context: CliContext): Command {
     subjectCommand({
       name: 'del',
       summary: 'Delete a route',
-      subjectName: 'destination',
-      subject: DESTINATION,
+      subject: { name: 'destination', value: DESTINATION, isRequired: true },
       keywords: {},
-      run: async (dest) => {
+      run: async ({ connect }, dest) => {
         const api = await connect();
         await api.call(IP4_ROUTE_DEL, { vrfId: VRF_MAIN, dest, missingOk: true });
       },
@@ -75,10 +73,10 @@ export function routeCommand(context: CliContext): Command {
       name: 'show',
       summary: 'Show the routes',
       keywords: {},
-      run: () => show(context),
+      run: show,
     }),
-  ]);
-}
+  ],
+};
 
 async function show({ connect, output }: CliContext): Promise<void> {
   const api = await connect();

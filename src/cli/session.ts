@@ -1,8 +1,9 @@
-import type { Command } from 'commander';
 import type { ApiClient } from '../api/client.js';
 import { ApiError, ConnectionError } from '../api/errors.js';
 import type { CliContext } from './context.js';
 import { UnreachableError } from './failure.js';
+import type { CommandGroup } from './grammar/command.js';
+import { helpOf } from './grammar/help.js';
 import { resolveCommand } from './grammar/tree.js';
 import type { Output, Write } from './output.js';
 
@@ -65,13 +66,12 @@ export class Session implements CliContext {
    * @throws {UnreachableError} when there is no daemon.
    * @throws {ApiError} when the daemon refuses.
    */
-  async run(root: Command, words: readonly string[]): Promise<void> {
+  async run(root: CommandGroup, words: readonly string[]): Promise<void> {
     const resolved = resolveCommand(root, words);
-    const { command } = resolved;
-    if (resolved.wantsHelp) return this.output.text(command.helpInformation());
+    if ('helpOf' in resolved)
+      return this.output.text(helpOf([root.name, ...resolved.path], resolved.helpOf));
     try {
-      // What follows -- is the command's own, also where it looks like an option: -1.
-      await command.parseAsync(['--', ...resolved.words], { from: 'user' });
+      await resolved.command.run(this, resolved.words);
     } catch (error) {
       if (error instanceof ConnectionError) this.close();
       throw error;

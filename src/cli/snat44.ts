@@ -1,9 +1,8 @@
-import type { Command } from 'commander';
 import type { ApiClient } from '../api/client.js';
 import { formatPrefix } from '../api/ipv4.js';
 import { SNAT44_ADD, SNAT44_DEL, SNAT44_LIST, type SnatPolicy } from '../api/snat44.js';
 import type { CliContext } from './context.js';
-import { groupCommand, keywordCommand } from './grammar/command.js';
+import { type CommandGroup, keywordCommand } from './grammar/command.js';
 import { type Given, required } from './grammar/keywords.js';
 import { ADDRESS, IFACE_NAME, SUBNET } from './grammar/values.js';
 import { IfaceNames, ifaceByName } from './iface-names.js';
@@ -17,14 +16,16 @@ const POLICY_KEYWORDS = {
 };
 
 /** `snat44`: policies of source translation. */
-export function snat44Command(context: CliContext): Command {
-  return groupCommand('snat44', 'Policies of source address translation', [
+export const SNAT44: CommandGroup = {
+  name: 'snat44',
+  summary: 'Policies of source address translation',
+  members: [
     keywordCommand({
       name: 'add',
       summary: 'Add a policy',
       keywords: POLICY_KEYWORDS,
-      run: async (given) => {
-        const api = await context.connect();
+      run: async ({ connect }, given) => {
+        const api = await connect();
         await api.call(SNAT44_ADD, { ...(await policyOf(api, given)), existOk: true });
       },
     }),
@@ -32,8 +33,8 @@ export function snat44Command(context: CliContext): Command {
       name: 'del',
       summary: 'Delete a policy and the connections that depend on it',
       keywords: POLICY_KEYWORDS,
-      run: async (given) => {
-        const api = await context.connect();
+      run: async ({ connect }, given) => {
+        const api = await connect();
         await api.call(SNAT44_DEL, { ...(await policyOf(api, given)), missingOk: true });
       },
     }),
@@ -41,10 +42,10 @@ export function snat44Command(context: CliContext): Command {
       name: 'show',
       summary: 'Show the policies',
       keywords: {},
-      run: () => show(context),
+      run: show,
     }),
-  ]);
-}
+  ],
+};
 
 async function policyOf(api: ApiClient, given: Given<typeof POLICY_KEYWORDS>): Promise<SnatPolicy> {
   const { id } = await ifaceByName(api, given.interface);

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import {
   STATS_ALL_CPUS,
   STATS_GET,
@@ -8,17 +7,10 @@ import {
   type Stat,
 } from '../api/stats.js';
 import type { CliContext } from './context.js';
-import { UsageError } from './failure.js';
-import { groupCommand, keywordCommand, wordsCommand } from './grammar/command.js';
-import { expand } from './grammar/prefix.js';
+import { type CommandGroup, keywordCommand, subjectCommand } from './grammar/command.js';
+import { flag } from './grammar/keywords.js';
 import { PATTERN } from './grammar/values.js';
 import type { Field } from './output.js';
-
-/** What is asked for. */
-interface Query {
-  readonly flags: number;
-  readonly pattern: string;
-}
 
 const ALL = '*';
 
@@ -29,50 +21,44 @@ const FIELDS: readonly Field<Stat>[] = [
 ];
 
 /** `stats`: the datapath's counters. */
-export function statsCommand(context: CliContext): Command {
-  const { connect } = context;
-  return groupCommand('stats', 'Counters of the datapath', [
+export const STATS: CommandGroup = {
+  name: 'stats',
+  summary: 'Counters of the datapath',
+  members: [
     keywordCommand({
       name: 'reset',
       summary: 'Set all counters to zero',
       keywords: {},
-      run: async () => {
+      run: async ({ connect }) => {
         const api = await connect();
         await api.call(STATS_RESET, {});
       },
     }),
-    wordsCommand(
-      'show',
-      'Show the counters',
-      [
-        {
-          term: 'software',
-          help: 'those of the software, which is all there are',
-          isRequired: false,
-        },
-        { term: PATTERN.placeholder, help: 'a glob over their names', isRequired: false },
-        { term: 'zero', help: 'also those that are zero', isRequired: false },
-      ],
-      (words) => show(context, parseQuery(words)),
-    ),
-  ]);
-}
+    subjectCommand({
+      name: 'show',
+      summary: 'Show the counters',
+      subject: {
+        name: 'PATTERN',
+        value: PATTERN,
+        isRequired: false,
+        help: 'a glob over their names',
+      },
+      keywords: {
+        software: flag('those of the software, which is all there are'),
+        zero: flag('also those that are zero'),
+      },
+      run: (context, pattern, { zero }) => show(context, pattern, zero === true),
+    }),
+  ],
+};
 
-/** Returns what `words` ask for, in any order; a word that is no keyword is the pattern. */
-function parseQuery(words: readonly string[]): Query {
-  const given = new Set<string>();
-  let pattern = ALL;
-  for (const word of words) {
-    const name = expand(word, ['software', 'zero'])[0] ?? PATTERN.placeholder;
-    if (given.has(name)) throw new UsageError(`${name} is given twice`);
-    given.add(name);
-    if (name === PATTERN.placeholder) pattern = PATTERN.parse(name, word);
-  }
-  return { flags: STATS_SOFTWARE | (given.has('zero') ? STATS_ZERO : 0), pattern };
-}
-
-async function show({ connect, output }: CliContext, { flags, pattern }: Query): Promise<void> {
+async function show(
+  { connect, output }: CliContext,
+  pattern = ALL,
+  withZero = false,
+): Promise<void> {
   const api = await connect();
+  const flags = STATS_SOFTWARE | (withZero ? STATS_ZERO : 0);
   const stats = await api.call(STATS_GET, { flags, cpu: STATS_ALL_CPUS, pattern });
   await output.list(FIELDS, stats);
 }

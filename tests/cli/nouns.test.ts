@@ -305,6 +305,7 @@ test('interface show of one interface tells all that is known of it', async () =
 const QUERIES: readonly { line: string; sent: string }[] = [
   { line: 'stats show software', sent: `0100ffff${text('*', 64)}` },
   { line: 'stats show software drop_* zero', sent: `0500ffff${text('drop_*', 64)}` },
+  { line: 'stats show --zero drop_*', sent: `0500ffff${text('drop_*', 64)}` },
   { line: 'stats show z drop_*', sent: `0500ffff${text('drop_*', 64)}` },
 ];
 

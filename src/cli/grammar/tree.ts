@@ -1,61 +1,74 @@
-import type { Command } from 'commander';
 import { UsageError } from '../failure.js';
-import { DEFAULT_MEMBER } from './command.js';
+import {
+  type CommandGroup,
+  type CommandLeaf,
+  type CommandNode,
+  DEFAULT_MEMBER,
+  isGroup,
+} from './command.js';
 import { alternatives, expand } from './prefix.js';
 
 /** A command as the words of a line name it, and the words that are left for it. */
-interface Resolved {
-  readonly command: Command;
-  readonly words: readonly string[];
-  /** Whether help is asked for instead of the command. */
-  readonly wantsHelp: boolean;
-}
+export type Resolved =
+  | { readonly command: CommandLeaf; readonly words: readonly string[] }
+  /** Help is asked for: of a place of the table, and how one gets there. */
+  | { readonly helpOf: CommandNode; readonly path: readonly string[] };
 
 /**
- * Returns the command that `words` lead to from `root`; each may be abbreviated to a unique prefix.
+ * Returns the command of `root` that `words` lead to; each may be abbreviated to a unique prefix.
  *
  * @throws {UsageError} when a word leads nowhere or to several commands.
  */
-export function resolveCommand(root: Command, words: readonly string[]): Resolved {
-  let command = root;
+export function resolveCommand(root: CommandGroup, words: readonly string[]): Resolved {
+  let node: CommandNode = root;
   const path: string[] = [];
   let at = 0;
-  for (; command.commands.length > 0; at++) {
+  for (; isGroup(node); at++) {
     const word = words[at];
     if (word === undefined || isHelp(word)) break;
-    command = memberOf(command, path, word);
-    path.push(command.name());
+    node = memberOf(node, path, word);
+    path.push(node.name);
   }
   const rest = words.slice(at);
-  if (rest.some(isHelp)) return { command, words: [], wantsHelp: true };
-  return { command: defaultOf(command, path), words: rest, wantsHelp: false };
+  if (rest.some(isHelp)) return { helpOf: node, path };
+  return { command: isGroup(node) ? defaultOf(node, path) : node, words: rest };
+}
+
+/** Returns those members of a group that `word` names or abbreviates. */
+export function expandMember(group: CommandGroup, word: string): readonly CommandNode[] {
+  const within = group.members.filter(
+    ({ name, leastLetters = 1 }) => name === word || word.length >= leastLetters,
+  );
+  const names = expand(
+    word,
+    within.map(({ name }) => name),
+  );
+  return within.filter(({ name }) => names.includes(name));
 }
 
 function isHelp(word: string): boolean {
   return word === '-h' || word === '--help';
 }
 
-function memberOf(group: Command, path: readonly string[], word: string): Command {
-  const names = namesOf(group);
-  const matches = expand(word, names);
+function memberOf(group: CommandGroup, path: readonly string[], word: string): CommandNode {
+  const matches = expandMember(group, word);
   const spelled = JSON.stringify([...path, word].join(' '));
   if (matches.length > 1)
-    throw new UsageError(`ambiguous command ${spelled}: ${alternatives(matches)}`);
-  const member = group.commands.find((candidate) => candidate.name() === matches[0]);
-  if (member === undefined)
-    throw new UsageError(`unknown command ${spelled}: expected ${alternatives(names)}`);
-  return member;
+    throw new UsageError(`ambiguous command ${spelled}: ${alternatives(matches.map(nameOf))}`);
+  const [member] = matches;
+  if (member !== undefined) return member;
+  const expected = alternatives(group.members.map(nameOf));
+  throw new UsageError(`unknown command ${spelled}: expected ${expected}`);
 }
 
-/** Returns `command`, or the member that it stands for where it is a group. */
-function defaultOf(command: Command, path: readonly string[]): Command {
-  if (command.commands.length === 0) return command;
-  const member = command.commands.find((candidate) => candidate.name() === DEFAULT_MEMBER);
-  if (member !== undefined) return member;
-  const expected = alternatives(namesOf(command));
+/** Returns the command that a group stands for. */
+function defaultOf(group: CommandGroup, path: readonly string[]): CommandLeaf {
+  const member = group.members.find(({ name }) => name === DEFAULT_MEMBER);
+  if (member !== undefined && !isGroup(member)) return member;
+  const expected = alternatives(group.members.map(nameOf));
   throw new UsageError(`${path.join(' ')}: a word is missing, expected ${expected}`);
 }
 
-function namesOf(group: Command): string[] {
-  return group.commands.map((member) => member.name());
+function nameOf({ name }: CommandNode): string {
+  return name;
 }

@@ -10,6 +10,8 @@ export interface Value<T> {
   readonly wordCount?: number;
   /** Completes the sentence "a value is missing, expected ...". */
   readonly expected: string;
+  /** What the word can be: words that are always the same, or what the daemon has at the time. */
+  readonly offers?: readonly string[] | Live;
   /**
    * Returns what `text` means as the value of `name`.
    *
@@ -17,6 +19,9 @@ export interface Value<T> {
    */
   parse(name: string, text: string): T;
 }
+
+/** What the daemon has of which a word can be one. */
+export type Live = 'interfaces';
 
 /** Bytes of an interface's name: those of the kernel without their NUL. */
 const NAME_MAX_BYTES = 15;
@@ -63,6 +68,7 @@ export function choice<C extends string>(...choices: readonly C[]): Value<C> {
   return {
     placeholder: choices.join('|'),
     expected,
+    offers: choices,
     parse(name, text) {
       const matches = expand(text, choices);
       const only = choices.find((each) => each === matches[0]);
@@ -120,13 +126,14 @@ export const SUBNET: Value<Prefix> = {
 export const DESTINATION: Value<Prefix> = {
   placeholder: 'DEST',
   expected: 'an IPv4 subnet (NET/LEN) or default',
+  offers: ['default'],
   parse(name, text) {
     return text === 'default' ? { addr: '0.0.0.0', prefixLength: 0 } : SUBNET.parse(name, text);
   },
 };
 
-/** The name of an interface or of a network device: what the kernel takes for one. */
-export const IFACE_NAME: Value<string> = {
+/** A name for an interface, or that of a network device: what the kernel takes for one. */
+export const NEW_NAME: Value<string> = {
   placeholder: 'NAME',
   expected: `a name of 1..${NAME_MAX_BYTES} bytes`,
   parse(name, text) {
@@ -141,6 +148,9 @@ export const IFACE_NAME: Value<string> = {
     return text;
   },
 };
+
+/** The name of an interface that there is. */
+export const IFACE_NAME: Value<string> = { ...NEW_NAME, offers: 'interfaces' };
 
 /** What a port is made of, in the daemon's own language. */
 export const DEVARGS: Value<string> = boundedText('DEVARGS', DEVARGS_MAX_BYTES);
