@@ -4,11 +4,16 @@
 //   none                       any                                        route (without a route)
 //   broadcast                  any                                        dropped
 //   ours                       any                                        local
-//   an outside address         TCP, UDP, echo reply                       rev
+//   an outside address         TCP, UDP, ICMP reply                       rev
+//   an outside address         ICMP error                                 ICMP error
 //   an outside address         any other                                  local if ours, or dropped
-//   plain, no policy covers    any                                        route
-//   plain, a policy covers     TCP, UDP, echo request                     fwd
+//   plain, no policy covers    ICMP error, by an interface with policies  ICMP error
+//   plain, no policy covers    any other                                  route
+//   plain, a policy covers     TCP, UDP, ICMP request                     fwd
+//   plain, a policy covers     ICMP error                                 ICMP error
 //   plain, a policy covers     any other                                  dropped
+//
+// Requests and replies of ICMP are those of echo and timestamp.
 //
 // What a policy covers but cannot translate is dropped, because a private source must not leak.
 // Later fragments carry no ports and are of that kind. Keys have the outside interface in them: the
@@ -23,10 +28,13 @@ import {
   DROP_NAT_FRAGMENT,
   DROP_NAT_ICMP_TYPE,
   DROP_NAT_PROTOCOL,
+  FLOW_FWD,
+  FLOW_REV,
   KEY_IFACE,
   KEY_SRC,
   KEY_SRC_ID,
   PATH_FWD,
+  PATH_ICMP_ERROR,
   PATH_LOCAL,
   PATH_REV,
   PATH_ROUTE,
@@ -47,8 +55,15 @@ import {
   ROUTE_F_NAT,
 } from './layout';
 import { ifaceOf, routeFlags, routeIface, routeLookup } from './route';
-import { policyFor } from './snat-policy';
-import { ICMP_ECHO_REPLY, ICMP_ECHO_REQUEST, icmpCheck, icmpIdBe, icmpType } from './wire/icmp';
+import { ifaceTranslates, policyFor } from './snat-policy';
+import {
+  icmpCheck,
+  icmpIdBe,
+  icmpIsError,
+  icmpIsReply,
+  icmpIsRequest,
+  icmpType,
+} from './wire/icmp';
 import {
   ipv4AddressesBe,
   ipv4Check,
@@ -63,6 +78,9 @@ import {
 import { portsBe } from './wire/ports';
 import { TCP_HEADER_SIZE } from './wire/tcp';
 import { udpCheck } from './wire/udp';
+
+/** Returned, above all reasons: what an ICMP error quotes tells which conn it belongs to. */
+export const IS_ICMP_ERROR: u32 = 256;
 
 /** Fills the descriptor `pkt` of the packet at `ip`; returns why it is dropped, or REASON_NONE. */
 export function classify(pkt: usize, ip: usize, snapshot: usize): u32 {
@@ -93,7 +111,8 @@ function classifyOwn(pkt: usize, ip: usize, flags: u32): u32 {
   if (flags & ROUTE_F_BROADCAST) return DROP_BROADCAST;
   store<u8>(pkt, PATH_LOCAL, PKT_PATH);
   if ((flags & ROUTE_F_NAT) === 0) return REASON_NONE;
-  const reason = connReason(pkt, ip, ICMP_ECHO_REPLY);
+  const reason = connReason(pkt, ip, FLOW_REV);
+  if (reason === IS_ICMP_ERROR) return leaveToDecide(pkt, PATH_ICMP_ERROR);
   // What belongs to no conn may still be meant for the gateway itself.
   if (reason !== REASON_NONE) return flags & ROUTE_F_LOCAL ? REASON_NONE : reason;
   store<u8>(pkt, PATH_REV, PKT_PATH);
@@ -104,12 +123,19 @@ function classifyOwn(pkt: usize, ip: usize, flags: u32): u32 {
 /** Destinations beyond the gateway. */
 function classifyTransit(pkt: usize, ip: usize, snapshot: usize, src: u32): u32 {
   const outIface = routeIface(load<u32>(pkt, PKT_ROUTE));
-  const policy = policyFor(snapshot, ifaceOf(snapshot, outIface), src);
-  if (policy === 0) return REASON_NONE;
-  const reason = connReason(pkt, ip, ICMP_ECHO_REQUEST);
+  const iface = ifaceOf(snapshot, outIface);
+  const policy = policyFor(snapshot, iface, src);
+  store<u32>(pkt, <u32>policy, PKT_POLICY);
+  if (policy === 0) {
+    // A router inside that no policy covers may tell of trouble with what one translates.
+    if (load<u8>(pkt, PKT_PROTO) !== PROTO_ICMP || !ifaceTranslates(iface)) return REASON_NONE;
+    const isError = connReason(pkt, ip, FLOW_FWD) === IS_ICMP_ERROR;
+    return isError ? leaveToDecide(pkt, PATH_ICMP_ERROR) : REASON_NONE;
+  }
+  const reason = connReason(pkt, ip, FLOW_FWD);
+  if (reason === IS_ICMP_ERROR) return leaveToDecide(pkt, PATH_ICMP_ERROR);
   if (reason !== REASON_NONE) return reason;
   store<u8>(pkt, PATH_FWD, PKT_PATH);
-  store<u32>(pkt, <u32>policy, PKT_POLICY);
   writeKey(pkt, ip, outIface);
   return REASON_NONE;
 }
@@ -126,8 +152,11 @@ export function destinationReason(dst: u32): u32 {
   return dst >> 28 === 14 ? DROP_MULTICAST : DROP_BAD_DESTINATION;
 }
 
-/** Returns why a packet can belong to no conn, or REASON_NONE; its ICMP type must be `echoType`. */
-export function connReason(pkt: usize, ip: usize, echoType: u32): u32 {
+/**
+ * Returns why a packet can belong to no conn, REASON_NONE, or IS_ICMP_ERROR. An ICMP query must be a
+ * request in flow FLOW_FWD, a reply in FLOW_REV.
+ */
+export function connReason(pkt: usize, ip: usize, flow: u32): u32 {
   if (ipv4IsLaterFragment(ip)) return DROP_NAT_FRAGMENT;
   const l4Offset: u32 = load<u16>(pkt, PKT_L4);
   const available = load<u32>(pkt, PKT_LEN) - l4Offset;
@@ -137,7 +166,14 @@ export function connReason(pkt: usize, ip: usize, echoType: u32): u32 {
   if (proto !== PROTO_ICMP) return DROP_NAT_PROTOCOL;
   const malformed = icmpCheck(available);
   if (malformed !== REASON_NONE) return malformed;
-  return icmpType(ip + l4Offset) === echoType ? REASON_NONE : DROP_NAT_ICMP_TYPE;
+  const type = icmpType(ip + l4Offset);
+  if (flow === FLOW_FWD ? icmpIsRequest(type) : icmpIsReply(type)) return REASON_NONE;
+  return icmpIsError(type) && !ipv4IsFragment(ip) ? IS_ICMP_ERROR : DROP_NAT_ICMP_TYPE;
+}
+
+function leaveToDecide(pkt: usize, path: u32): u32 {
+  store<u8>(pkt, <u8>path, PKT_PATH);
+  return REASON_NONE;
 }
 
 /** Writes the packet's key as it would be found on the outside interface `iface`. */

@@ -4,6 +4,7 @@
 import { connAddr, connKey } from './conn';
 import { trackKnown, trackNew } from './conntrack';
 import { answerError } from './icmp-error';
+import { findQuoted, translateError } from './icmp-inner';
 import {
   DROP_IFACE_DOWN,
   DROP_INDEX_FULL,
@@ -14,9 +15,9 @@ import {
   DROP_TOO_BIG,
   DROP_TRAN_IDS_EXHAUSTED,
   DROP_TTL_EXCEEDED,
-  FLOW_FWD,
   KEY_SRC,
   PATH_FWD,
+  PATH_ICMP_ERROR,
   PATH_LOCAL,
   PATH_REV,
   PKT_ENTRY,
@@ -24,6 +25,7 @@ import {
   PKT_LEN,
   PKT_OUT_IFACE,
   PKT_PATH,
+  PKT_POLICY,
   PKT_PROTO,
   PKT_ROUTE,
   PKT_VERDICT,
@@ -69,6 +71,7 @@ export function decide(
 ): u32 {
   const path: i32 = load<u8>(pkt, PKT_PATH);
   if (path === PATH_LOCAL) return deliverLocal(pkt, ip, snapshot);
+  if (path === PATH_ICMP_ERROR) return decideIcmpError(pkt, ip, snapshot, header, worker, now);
   if (path === PATH_REV) {
     if (load<u32>(pkt, PKT_ENTRY) === 0) return decideUnowned(pkt, ip, snapshot);
     routeTranslated(pkt, snapshot);
@@ -96,6 +99,31 @@ export function decide(
   return reason;
 }
 
+/** An ICMP error goes where the packet that it is about came from. */
+function decideIcmpError(
+  pkt: usize,
+  ip: usize,
+  snapshot: usize,
+  header: usize,
+  worker: u32,
+  now: i64,
+): u32 {
+  const reason = findQuoted(pkt, ip, header);
+  const isForeign = reason !== REASON_NONE;
+  if (isForeign && !isPlain(pkt)) return reason;
+  if (!isForeign) routeTranslated(pkt, snapshot);
+  const refused = checkWay(pkt, ip, snapshot, worker, now);
+  if (refused !== REASON_NONE) return refused;
+  if (!isForeign) translateError(pkt, ip);
+  forward(pkt, ip);
+  return REASON_NONE;
+}
+
+/** Returns whether the packet may leave as it is: it goes beyond the gateway, and no policy covers it. */
+function isPlain(pkt: usize): bool {
+  return routeLeadsOut(load<u32>(pkt, PKT_ROUTE)) && load<u32>(pkt, PKT_POLICY) === 0;
+}
+
 /** There is no room for another conn; its sender is told at once instead of waiting in vain. */
 function isOutOfRoom(reason: u32): bool {
   return (
@@ -109,10 +137,10 @@ function decideUnowned(pkt: usize, ip: usize, snapshot: usize): u32 {
   return isOurs ? deliverLocal(pkt, ip, snapshot) : DROP_NO_CONN;
 }
 
-/** A rev packet goes where its conn began. */
+/** A packet of a conn goes to the source of the other flow. */
 function routeTranslated(pkt: usize, snapshot: usize): void {
-  const conn = connAddr(load<u32>(pkt, PKT_ENTRY) >> 1);
-  const insideBe = load<u32>(connKey(conn, FLOW_FWD), KEY_SRC);
+  const entry = load<u32>(pkt, PKT_ENTRY);
+  const insideBe = load<u32>(connKey(connAddr(entry >> 1), (entry & 1) ^ 1), KEY_SRC);
   store<u32>(pkt, <u32>routeLookup(snapshot, bswap<u32>(insideBe)), PKT_ROUTE);
 }
 

@@ -18,7 +18,7 @@
 // All bases are constants, so that an access is one instruction. Untouched pages cost nothing.
 
 /** Raised with every change here; the module exports its own and the host refuses another. */
-export const LAYOUT_VERSION = 3;
+export const LAYOUT_VERSION = 4;
 export const PAGE_SIZE = 65536;
 
 // --- Limits -------------------------------------------------------------------------------------
@@ -283,6 +283,8 @@ export const PATH_FWD = 2;
 export const PATH_REV = 3;
 /** Addressed to the gateway itself. */
 export const PATH_LOCAL = 4;
+/** An ICMP error that may be about a conn: what it quotes decides. */
+export const PATH_ICMP_ERROR = 5;
 
 /** virtio_net_hdr, linux/virtio_net.h. */
 export const VNET_FLAGS = 0;
@@ -509,6 +511,12 @@ export const DROP_TRAN_IDS_EXHAUSTED = 23;
 /** A reply that could not be sent back: no route to the asker. */
 export const DROP_LOCAL_NO_ROUTE = 24;
 export const DROP_TX_FAILED = 25;
+/** An ICMP error whose checksum is wrong. */
+export const DROP_ICMP_CHECKSUM = 26;
+/** An ICMP error whose quotation cannot be, or was never sent by the one who is told of it. */
+export const DROP_ICMP_QUOTE = 27;
+/** An ICMP error about what belongs to no conn. */
+export const DROP_ICMP_NO_CONN = 28;
 
 // Replay alone: a packet of the capture that no tracker is asked about. Never counted.
 

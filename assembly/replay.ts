@@ -8,7 +8,7 @@
 // The capture may hold less of a packet than was on the wire. PKT_LEN is the length on the wire,
 // which sequence numbers are reckoned by. No byte behind the transport header is ever read, so
 // nothing need stand there; a packet whose headers were cut off is not tracked.
-import { connReason, destinationReason, isMartian, writeKey } from './classify';
+import { connReason, destinationReason, IS_ICMP_ERROR, isMartian, writeKey } from './classify';
 import { indexLookup, readIndex } from './conn-index';
 import { hashKey } from './conn-key';
 import { trackKnown, trackNew } from './conntrack';
@@ -18,6 +18,7 @@ import {
   CTX_NOW,
   CTX_SIZE,
   DROP_BAD_SOURCE,
+  DROP_NAT_ICMP_TYPE,
   DROP_NO_CONN,
   FLOW_FWD,
   FLOW_REV,
@@ -45,7 +46,7 @@ import {
   UNTRACKED_NEITHER_INSIDE,
 } from './layout';
 import { tcpAdmits } from './tcp-track';
-import { ICMP_ECHO_REPLY, ICMP_ECHO_REQUEST, ICMP_HEADER } from './wire/icmp';
+import { ICMP_HEADER } from './wire/icmp';
 import {
   IPV4_HEADER,
   ipv4Check,
@@ -103,7 +104,8 @@ function classifyCaptured(pkt: usize, ip: usize, captured: u32, insideBe: u32, m
   if (isMartian(bswap<u32>(ipv4SrcBe(ip)))) return DROP_BAD_SOURCE;
   if (isMartian(dst)) return destinationReason(dst);
   if (isCutOff(pkt, ip, captured)) return UNTRACKED_CUT_OFF;
-  const reason = connReason(pkt, ip, isFromInside ? ICMP_ECHO_REQUEST : ICMP_ECHO_REPLY);
+  const reason = connReason(pkt, ip, isFromInside ? FLOW_FWD : FLOW_REV);
+  if (reason === IS_ICMP_ERROR) return DROP_NAT_ICMP_TYPE;
   if (reason === REASON_NONE) writeKey(pkt, ip, NO_IFACE);
   return reason;
 }

@@ -16,9 +16,14 @@ import {
   SNAP_POLICIES,
 } from './layout';
 
+/** Returns whether an interface has policies. */
+export function ifaceTranslates(iface: usize): bool {
+  return (load<u32>(iface, IFACE_FLAGS) & IFACE_F_NAT) !== 0;
+}
+
 /** Returns the policy of the record `iface` that covers `src` (host order), 0 for none. */
 export function policyFor(snapshot: usize, iface: usize, src: u32): usize {
-  if ((load<u32>(iface, IFACE_FLAGS) & IFACE_F_NAT) === 0) return 0;
+  if (!ifaceTranslates(iface)) return 0;
   const start = <usize>load<u32>(iface, IFACE_POLICY_START) * <usize>POLICY_SIZE;
   let policy = snapshot + SNAP_POLICIES + start;
   const end = policy + <usize>load<u32>(iface, IFACE_POLICY_COUNT) * <usize>POLICY_SIZE;

@@ -2,7 +2,7 @@
 // the identifier and the sequence number, for errors unused or the next-hop MTU (RFC 1191).
 //
 // icmpCheck() goes first; the rest relies on what it found and checks nothing.
-import { checksum, delta16, fixChecksum } from '../checksum';
+import { checksum, delta16, fixChecksum, sumBytes } from '../checksum';
 import { DROP_L4_HEADER, REASON_NONE } from '../layout';
 
 /** Bytes of the header. */
@@ -10,8 +10,12 @@ export const ICMP_HEADER: u32 = 8;
 
 export const ICMP_ECHO_REPLY = 0;
 export const ICMP_UNREACHABLE = 3;
+const SOURCE_QUENCH = 4;
 export const ICMP_ECHO_REQUEST = 8;
 export const ICMP_TIME_EXCEEDED = 11;
+const PARAMETER_PROBLEM = 12;
+const TIMESTAMP_REQUEST = 13;
+const TIMESTAMP_REPLY = 14;
 
 /** Codes of ICMP_UNREACHABLE. */
 export const ICMP_NET_UNREACHABLE = 0;
@@ -57,6 +61,37 @@ export function icmpIsQuery(type: u32): bool {
   return type < 32 && ((QUERY_TYPES >> type) & 1) !== 0;
 }
 
+/** Returns whether messages of `type` are requests that a conn can begin with: echo, timestamp. */
+export function icmpIsRequest(type: u32): bool {
+  return type === ICMP_ECHO_REQUEST || type === TIMESTAMP_REQUEST;
+}
+
+/** Returns whether messages of `type` answer such requests. */
+export function icmpIsReply(type: u32): bool {
+  return type === ICMP_ECHO_REPLY || type === TIMESTAMP_REPLY;
+}
+
+/** Returns whether messages of `type` are errors that quote a packet of a conversation. */
+export function icmpIsError(type: u32): bool {
+  return (
+    type === ICMP_UNREACHABLE ||
+    type === SOURCE_QUENCH ||
+    type === ICMP_TIME_EXCEEDED ||
+    type === PARAMETER_PROBLEM
+  );
+}
+
+/** Returns whether the checksum of the `length` bytes of a message is right. */
+export function icmpSumIsOk(icmp: usize, length: u32): bool {
+  return sumBytes(icmp, length) === 0xffff;
+}
+
+/** Writes the checksum of the `length` bytes of a message anew. */
+export function icmpSum(icmp: usize, length: u32): void {
+  store<u16>(icmp, 0, CHECKSUM);
+  store<u16>(icmp, checksum(icmp, length), CHECKSUM);
+}
+
 /** Returns the identifier of an echo message as it lies in the packet. */
 export function icmpIdBe(icmp: usize): u32 {
   return load<u16>(icmp, IDENTIFIER);
@@ -80,9 +115,8 @@ export function icmpAnswerEcho(icmp: usize): void {
 /** Writes the header of an error whose `length` bytes end in what it quotes, already in place. */
 export function icmpWriteError(icmp: usize, type: u32, code: u32, rest: u32, length: u32): void {
   store<u16>(icmp, type | (code << 8), TYPE);
-  store<u16>(icmp, 0, CHECKSUM);
   store<u32>(icmp, bswap<u32>(rest), REST);
-  store<u16>(icmp, checksum(icmp, length), CHECKSUM);
+  icmpSum(icmp, length);
 }
 
 function fix(icmp: usize, delta: u32): void {

@@ -57,6 +57,17 @@ export function ipv4Check(ip: usize, length: u32): u32 {
   return REASON_NONE;
 }
 
+/**
+ * Returns whether the `length` bytes at `ip` begin with a whole and undamaged header, as an ICMP
+ * error quotes it: of what follows it, any part may be missing.
+ */
+export function ipv4CheckQuoted(ip: usize, length: u32): bool {
+  if (length < IPV4_HEADER || load<u8>(ip) >> 4 !== 4) return false;
+  const headerLength = ipv4HeaderLength(ip);
+  if (headerLength < IPV4_HEADER || headerLength > length) return false;
+  return sumBytes(ip, headerLength) === 0xffff && ipv4TotalLength(ip) > headerLength;
+}
+
 /** Returns the bytes of header, options included: 20..60. */
 export function ipv4HeaderLength(ip: usize): u32 {
   return (load<u8>(ip) & 15) << 2;

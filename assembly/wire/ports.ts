@@ -28,3 +28,8 @@ export function setSrcPortBe(l4: usize, portBe: u32): void {
 export function setDstPortBe(l4: usize, portBe: u32): void {
   store<u16>(l4, portBe, DST);
 }
+
+/** Writes both ports as they lie in a packet, the source in the low half; the checksum is the caller's. */
+export function setPortsBe(l4: usize, portsBe: u32): void {
+  store<u32>(l4, portsBe);
+}

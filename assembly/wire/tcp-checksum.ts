@@ -3,6 +3,9 @@ import { checksum, fixChecksum, fixPartial } from '../checksum';
 
 const CHECKSUM = 16;
 
+/** Bytes of a TCP header up to where its checksum ends. */
+export const TCP_CHECKSUM_END: u32 = 18;
+
 /** Fixes the checksum for a change by `delta`. */
 export function tcpFixChecksum(tcp: usize, delta: u32): void {
   store<u16>(tcp, fixChecksum(load<u16>(tcp, CHECKSUM), delta), CHECKSUM);

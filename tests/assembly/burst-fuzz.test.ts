@@ -50,6 +50,7 @@ import {
   buildIpv4,
   buildTcp,
   buildUdp,
+  dottedAddress,
 } from '../support/packets.js';
 import { DOWN, INSIDE, NARROW, OUTSIDE, TestGateway, UNNUMBERED } from '../support/test-gateway.js';
 
@@ -174,11 +175,24 @@ test('a million packets of every kind leave verdicts and counters, and nothing e
     return sum === 0xffff;
   }
 
-  /** Makes the answer: swapping addresses and ports leaves all checksums right. */
+  /** Makes the answer, or an error about the packet. */
   function remember(at: number, length: number): void {
     const headerLength = ((bytes[at] ?? 0) & 15) * 4;
     if (length > 200 || length < headerLength + 8) return;
     const packet = Buffer.from(bytes.slice(at, at + length));
+    const answer = random() % 4 === 0 ? errorAbout(packet) : replyTo(packet, headerLength);
+    if (replies.length < 256) replies.push(answer);
+    else replies[random() % 256] = answer;
+  }
+
+  function errorAbout(packet: Buffer): Buffer {
+    const ends = { src: '192.0.2.200', dst: dottedAddress(packet, 12) };
+    const error = { type: [3, 4, 11, 12][random() % 4] ?? 3, code: random() % 16 };
+    return buildIcmpError({ ...ends, ...error }, packet.subarray(0, 20 + (random() % 180)));
+  }
+
+  /** Swapping addresses and ports leaves all checksums right. */
+  function replyTo(packet: Buffer, headerLength: number): Buffer {
     const src = packet.readUInt32BE(12);
     packet.writeUInt32BE(packet.readUInt32BE(16), 12);
     packet.writeUInt32BE(src, 16);
@@ -189,8 +203,7 @@ test('a million packets of every kind leave verdicts and counters, and nothing e
       packet.writeUInt16BE(packet.readUInt16BE(headerLength + 2), headerLength);
       packet.writeUInt16BE(sport, headerLength + 2);
     }
-    if (replies.length < 256) replies.push(packet);
-    else replies[random() % 256] = packet;
+    return packet;
   }
 
   function hex(at: number, length: number): string {

@@ -243,9 +243,9 @@ const CASES: readonly Case[] = [
   },
   { name: 'an echo reply of a translated host', reason: DROP_NAT_ICMP_TYPE, packet: echo(OUT, 0) },
   {
-    name: 'an ICMP error of a translated host',
+    name: 'an ICMP redirect of a translated host',
     reason: DROP_NAT_ICMP_TYPE,
-    packet: buildIcmpError({ ...OUT, type: 3, code: 3 }, Buffer.alloc(28)),
+    packet: buildIcmpError({ ...OUT, type: 5, code: 1 }, Buffer.alloc(28)),
   },
   { name: 'GRE from outside', reason: DROP_NAT_PROTOCOL, iface: OUTSIDE, packet: gre(IN_NAT_ONLY) },
   { name: 'GRE of a translated host', reason: DROP_NAT_PROTOCOL, packet: gre(OUT) },
@@ -311,7 +311,8 @@ for (const { name, reason, iface = INSIDE, packet } of CASES)
 
 test('every reason of the packet path has a case here', () => {
   const shown = new Set(CASES.map(({ reason }) => reason));
-  // conn-create.test.ts has those of a gateway that is full; DROP_TX_FAILED is the loop's.
+  // conn-create.test.ts has those of a gateway that is full, icmp-inner.test.ts those of ICMP errors;
+  // DROP_TX_FAILED is the loop's.
   for (const reason of [DROP_TABLE_FULL, DROP_TRAN_IDS_EXHAUSTED, DROP_INDEX_FULL])
     shown.add(reason);
   for (let reason = 1; reason < DROP_TX_FAILED; reason++)

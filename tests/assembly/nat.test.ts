@@ -21,6 +21,7 @@ import {
   buildTcp,
   buildUdp,
   buildVnet,
+  type IcmpFields,
   internetChecksum,
 } from '../support/packets.js';
 import { parseIcmp, parseIpv4, parseTcp, parseUdp } from '../support/parse-packets.js';
@@ -82,18 +83,19 @@ test('a UDP conn is new until its answer comes, and every packet refreshes it', 
   assert.equal(gateway.conn(1), { ...replied, lastUpdateNs: started + 9n });
 });
 
-test('an echo request leaves with its identifier, and the reply finds back', async () => {
-  const gateway = await TestGateway.open();
-  const out = passed(gateway, INSIDE, buildIcmpEcho({ ...OUT, type: 8 }, 77, 1, PAYLOAD));
-  assert.equal(
-    out.packet,
-    buildIcmpEcho({ src: OUTER, dst: REMOTE, ttl: 63, type: 8 }, 77, 1, PAYLOAD),
-  );
-  const back = passed(gateway, OUTSIDE, buildIcmpEcho({ ...BACK, type: 0 }, 77, 1, PAYLOAD));
-  const wanted = { src: REMOTE, dst: HOST, ttl: 63, type: 0 };
-  assert.equal(back.packet, buildIcmpEcho(wanted, 77, 1, PAYLOAD));
-  assert.is(gateway.conn(1).state, STATE_ESTABLISHED);
-});
+for (const [name, request, reply] of [
+  ['an echo', 8, 0],
+  ['a timestamp', 13, 14],
+] as const)
+  test(`${name} request leaves with its identifier, and the reply finds back`, async () => {
+    const gateway = await TestGateway.open();
+    const build = (fields: IcmpFields) => buildIcmpEcho(fields, 77, 1, PAYLOAD);
+    const out = passed(gateway, INSIDE, build({ ...OUT, type: request }));
+    assert.equal(out.packet, build({ src: OUTER, dst: REMOTE, ttl: 63, type: request }));
+    const back = passed(gateway, OUTSIDE, build({ ...BACK, type: reply }));
+    assert.equal(back.packet, build({ src: REMOTE, dst: HOST, ttl: 63, type: reply }));
+    assert.is(gateway.conn(1).state, STATE_ESTABLISHED);
+  });
 
 test('two hosts that ping with one identifier get two, and each its own replies', async () => {
   const gateway = await TestGateway.open();
