@@ -1,50 +1,68 @@
+import { FIGURES, type FigureName } from './figures.js';
+import { GOALS, type Goal, reaches } from './goals.js';
 import type { Machine } from './machine.js';
+import type { Comparison } from './results.js';
 
-/** A measure over all rounds. */
-export interface Summary {
-  readonly name: string;
-  readonly unit: string;
-  readonly digits: number;
-  readonly ours: number;
-  readonly kernel: number;
-  readonly ratio: number;
-  /** Ours by the kernel's, round by round. */
-  readonly ratios: readonly number[];
-}
-
-/** Prints medians and ratios for the reader. */
-export function printTable(machine: Machine, summaries: readonly Summary[]): void {
+/** Prints all figures, and then how ours stand to their goals. */
+export function printTables(
+  machine: Machine,
+  comparisons: readonly Comparison[],
+  ours: readonly string[],
+): void {
   console.log(`${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}`);
   console.log(`Node ${machine.node}, commit ${machine.commit}\n`);
-  row('', 'ours', 'kernel', '', 'ratio', 'per round');
-  for (const { name, unit, digits, ours, kernel, ratio, ratios } of summaries) {
-    row(
-      name,
-      figure(ours, digits),
-      figure(kernel, digits),
-      unit,
-      figure(ratio, 2),
-      ratios.map((each) => figure(each, 2)).join(' '),
-    );
-  }
+  printFigures(comparisons);
   console.log(
-    "\nMedians of interleaved rounds; the kernel routes in the hosts' own time, so its CPU",
+    '\nOurs and their goals; a ratio is the median of those in brackets, one per round.\n',
   );
-  console.log('cannot be told apart.');
+  for (const goal of GOALS) printGoal(goal, comparisons, ours);
 }
 
-function row(
-  name: string,
-  ours: string,
-  kernel: string,
-  unit: string,
-  ratio: string,
-  ratios: string,
-): void {
-  const cells = [name.padEnd(30), ours.padStart(8), kernel.padStart(8), unit.padEnd(7)];
-  console.log([...cells, ratio.padStart(6), '', ratios].join(' ').trimEnd());
+/** A row for each figure, a column for each candidate. */
+function printFigures(comparisons: readonly Comparison[]): void {
+  const candidates = [...new Set(comparisons.map(({ candidate }) => candidate))];
+  const measures = [...new Set(comparisons.map(({ measure }) => measure))];
+  const width = Math.max(...candidates.map(({ length }) => length), 8) + 1;
+  console.log([' '.repeat(38), ...candidates.map((name) => name.padStart(width))].join(''));
+  for (const measure of measures) {
+    const { title, unit } = FIGURES[measure];
+    const cells = candidates.map((candidate) => {
+      const row = comparisons.find(
+        (each) => each.measure === measure && each.candidate === candidate,
+      );
+      return (row === undefined ? '-' : shown(measure, row.value)).padStart(width);
+    });
+    console.log([`${title.padEnd(30)} ${unit.padEnd(7)}`, ...cells].join(''));
+  }
 }
 
-function figure(value: number, digits: number): string {
-  return Number.isNaN(value) ? '-' : value.toFixed(digits);
+function printGoal(goal: Goal, comparisons: readonly Comparison[], ours: readonly string[]): void {
+  const { figure, reference, floor, isCeiling } = goal;
+  const { title, unit } = FIGURES[figure];
+  const sign = isCeiling ? '<=' : '>=';
+  const than = reference === undefined ? unit : `x ${reference}`;
+  console.log(`${title}: ${sign} ${floor} ${than}, aims at ${goal.goal}`);
+  for (const candidate of ours) {
+    const row = comparisons.find(
+      (each) =>
+        each.measure === figure &&
+        each.candidate === candidate &&
+        (reference === undefined || each.reference === reference),
+    );
+    if (row === undefined) continue;
+    const value = reference === undefined ? row.value : (row.ratio ?? Number.NaN);
+    const verdict = reaches(goal, value, goal.goal)
+      ? 'goal'
+      : reaches(goal, value, floor)
+        ? 'floor'
+        : 'missed';
+    const rounds = row.ratios.map((ratio) => ratio.toFixed(2)).join(' ');
+    const detail = reference === undefined ? '' : ` [${rounds}]`;
+    const figures = reference === undefined ? shown(figure, value) : value.toFixed(2);
+    console.log(`  ${candidate.padEnd(20)} ${figures.padStart(8)}  ${verdict.padEnd(6)}${detail}`);
+  }
+}
+
+function shown(measure: FigureName, value: number): string {
+  return value.toFixed(FIGURES[measure].digits);
 }
