@@ -33,6 +33,7 @@ import {
   REASON_NONE,
   RING_SIZE,
   RINGS_BASE,
+  SLOT_COUNT,
   SLOT_PACKET,
   SLOT_SIZE,
   VERDICT_DROP,
@@ -42,15 +43,17 @@ import { lookUpBurst } from './lookup';
 import { count, countersOf, countRx, countRxDrop } from './stats';
 
 /**
- * Decides the first `packetCount` (at most MAX_BURST) packets of a worker's ring at the clock in
- * its context. Each descriptor then has a verdict, and the slot holds what is to be sent.
+ * Decides the packets in `packetCount` (at most MAX_BURST) slots of a worker's ring, from `first` on,
+ * at the clock in its context. Each descriptor then has a verdict, and the slot holds what is to be
+ * sent.
  */
-export function burst(worker: u32, packetCount: u32): void {
+export function burst(worker: u32, first: u32, packetCount: u32): void {
   assert(worker < <u32>MAX_WORKERS && packetCount <= <u32>MAX_BURST);
+  assert(first + packetCount <= <u32>SLOT_COUNT);
   const ring = <usize>RINGS_BASE + <usize>worker * <usize>RING_SIZE;
-  const pkts = ring + PKTS_OFFSET;
+  const pkts = ring + PKTS_OFFSET + <usize>first * <usize>PKT_SIZE;
   const end = pkts + <usize>packetCount * <usize>PKT_SIZE;
-  const ips = ring + SLOT_PACKET;
+  const ips = ring + SLOT_PACKET + <usize>first * <usize>SLOT_SIZE;
   const context = <usize>CTX_BASE + <usize>worker * <usize>CTX_SIZE;
   const snapshot: usize = atomic.load<u32>(CTL_SNAPSHOT);
   const header = readIndex();

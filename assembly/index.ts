@@ -1,4 +1,4 @@
-// Everything the host may call. Called by a worker: burst, run. By the control plane: the rest.
+// Everything the host may call. Called by a worker: burst, runPoll, runUring. By the control plane: the rest.
 import { LAYOUT_VERSION } from './layout';
 
 export { burst } from './burst';
@@ -11,7 +11,9 @@ export {
   takeRetiredConns,
 } from './conn-removal';
 export { copyIndex } from './index-copy';
-export { run } from './io/poll';
+export { runPoll } from './io/poll';
+export { runUring } from './io/uring';
+export { probeUring } from './io/uring-probe';
 export { track } from './replay';
 export { recoverWorker } from './worker-recovery';
 

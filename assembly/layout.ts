@@ -5,12 +5,13 @@
 //   0x0000_0000  asc's static data, immutable: every instantiation writes it again
 //   CTL_BASE     control page: clock, epoch, published pointers, limits, time-outs
 //   READERS_BASE one 128-byte line per worker: the QSBR epoch it saw last
-//   CTX_BASE     one page per worker: stop flag, clock, poll set
+//   CTX_BASE     one page per worker: stop flag, clock, poll set, devices held
 //   COUNTERS_BASE one block per worker: plain stores by that worker, sums may lag
 //   INVALID_BASE one ring per worker: what the TCP tracker refused lately
 //   SCRATCH_BASE control plane only: lists of slots, exported conns, filters
 //   TRAN_*       tran id pools: a bitmap of 65536 ids per (replacement address, protocol)
 //   RINGS_BASE   per worker: packet slots, then their descriptors
+//   URING_BASE   per worker, twice: an io_uring's rings, submissions and lists of buffers
 //   TABLES_BASE  two halves, each one immutable snapshot of interfaces, routes and policies
 //   INDEX_BASE   two halves, each one conn index; a migration copies from one to the other
 //   POOL_BASE    conn slots up to the daemon's ceiling; memory ends with the last of them
@@ -18,7 +19,7 @@
 // All bases are constants, so that an access is one instruction. Untouched pages cost nothing.
 
 /** Raised with every change here; the module exports its own and the host refuses another. */
-export const LAYOUT_VERSION = 4;
+export const LAYOUT_VERSION = 5;
 export const PAGE_SIZE = 65536;
 
 // --- Limits -------------------------------------------------------------------------------------
@@ -55,6 +56,8 @@ export const CTL_POOL_CEILING = CTL_BASE + 276;
 export const CTL_POOL_SLOTS = CTL_BASE + 280;
 /** u32 0/1: whether workers may drop unreplied conns when the table is full. */
 export const CTL_EARLY_DROP = CTL_BASE + 284;
+/** u32 ns: how long a worker that found nothing to do looks again before it sleeps. */
+export const CTL_SPIN_NS = CTL_BASE + 288;
 /** u64 {tag << 32 | slot}: head of the stack of freed slots; the tag defeats ABA. */
 export const CTL_POOL_FREE = CTL_BASE + 384;
 /** u32: the next slot that was never used. */
@@ -117,10 +120,17 @@ export const CTX_SINK = 40;
 export const CTX_BURST = 44;
 /** u32, set by the control plane after a publish: devices may be new, marks of dead ones are void. */
 export const CTX_WOKEN = 48;
+/** i64: where shared memory lies in the process; written before the worker starts. */
+export const CTX_ADDRESS = 56;
 /** struct pollfd {i32 fd, u16 events, u16 revents} x (MAX_IFACES + 1). */
 export const CTX_POLL = 64;
 /** u32 per interface id: a read failed for good (the device is gone); told to the control plane. */
 export const CTX_DEAD = 1024;
+/** u32 per interface id: serial of the device that an io_uring may read, 0 for none; told likewise. */
+export const CTX_HELD = 1280;
+/** u32 address of the worker's io_uring, in URING_BASE, 0 while it has none; and of its last one. */
+export const CTX_URING = 1536;
+export const CTX_URING_LAST = 1540;
 
 // --- Counters (u64 each, per worker) --------------------------------------------------------------
 
@@ -238,7 +248,9 @@ export const SLOT_VNET = 6;
 export const SLOT_PACKET = 16;
 export const VNET_SIZE = 10;
 export const MAX_PACKET = 65535;
-export const PKTS_OFFSET = MAX_BURST * SLOT_SIZE;
+/** Slots of a worker: with io_uring, one burst is being written while the next is being read. */
+export const SLOT_COUNT = 128;
+export const PKTS_OFFSET = SLOT_COUNT * SLOT_SIZE;
 export const RING_SIZE = PKTS_OFFSET + PAGE_SIZE;
 export const RINGS_BASE =
   (TRAN_BITMAPS_BASE + MAX_TRAN_POOLS * TRAN_BITMAP_SIZE + 0xffff) & ~0xffff;
@@ -295,9 +307,83 @@ export const VNET_CSUM_START = 6;
 export const VNET_CSUM_OFFSET = 8;
 export const VNET_F_NEEDS_CSUM = 1;
 
+// --- io_uring: src/tun/uring.ts opens it, assembly/io/uring.ts drives it -------------------------
+
+export const URING_BASE = RINGS_BASE + MAX_WORKERS * RING_SIZE;
+/**
+ * A worker that takes another's place uses the other generation: the kernel closes a ring in its own
+ * time, and may still write to the old one.
+ */
+export const URING_GENERATIONS = 2;
+/** i32 descriptor of the ring; u32 addresses of the kernel's words and arrays, and their masks. */
+export const URING_FD = 0;
+export const URING_SQ_HEAD = 4;
+export const URING_SQ_TAIL = 8;
+export const URING_SQ_FLAGS = 12;
+export const URING_CQ_HEAD = 16;
+export const URING_CQ_TAIL = 20;
+export const URING_CQES = 24;
+/** u32: submissions queued so far, and those whose slots were freed: counters that wrap. */
+export const URING_QUEUED = 28;
+export const URING_FREED = 32;
+/** u32 count of ports, and their interface ids, one byte each. */
+export const URING_PORT_COUNT = 36;
+export const URING_PORT_IDS = 40;
+/** u8 SLOT_*: what becomes of each slot. */
+export const URING_SLOTS = 128;
+/** Records of the ports, by interface id. */
+export const URING_PORTS = 256;
+/** struct io_uring_params; struct io_uring_buf_reg. */
+export const URING_PARAMS = 3072;
+export const URING_BUF_REG = 3328;
+/** The kernel's head and tail words and completions; the submissions. Powers of two. */
+export const URING_RINGS = 4096;
+export const URING_CQ_ENTRIES = 1024;
+export const URING_SQES = URING_RINGS + 20480;
+export const URING_SQ_ENTRIES = 512;
+export const URING_SQE_SIZE = 64;
+/** One list of buffers per interface id, each on a page of its own as the kernel demands. */
+export const URING_LISTS = URING_SQES + URING_SQ_ENTRIES * URING_SQE_SIZE;
+export const URING_LIST_SIZE = 4096;
+export const URING_LIST_ENTRIES = 64;
+export const URING_SIZE = URING_LISTS + MAX_IFACES * URING_LIST_SIZE;
+
+export const SLOT_FREE = 0;
+/** The kernel may fill it. */
+export const SLOT_LENT = 1;
+/** It holds a packet that is to be decided, or written. */
+export const SLOT_BUSY = 2;
+
+/** Port: u32 serial of its device, 0 for no port; i32 descriptor of its queue. */
+export const PORT_SIZE = 32;
+export const PORT_SERIAL = 0;
+export const PORT_FD = 4;
+/** u16: the first of its slots, how many, and which of them is lent next. */
+export const PORT_FIRST = 8;
+export const PORT_SLOTS = 10;
+export const PORT_NEXT = 12;
+/** u16: how many slots the kernel has; tail of their list. */
+export const PORT_LENT = 14;
+export const PORT_TAIL = 16;
+/** u8 PORT_*: whether a read is under way. */
+export const PORT_STATE = 18;
+/** u8 0/1: the latest write to the device failed. */
+export const PORT_SUSPECT = 19;
+/** u32: moving average of the bytes of a packet. */
+export const PORT_BYTES = 20;
+/** u16: slots in a row with packets that wait for their burst: the first, and how many. */
+export const PORT_RUN = 24;
+export const PORT_RUN_LENGTH = 26;
+
+export const PORT_IDLE = 0;
+export const PORT_ARMED = 1;
+export const PORT_CANCELLED = 2;
+/** Reads fail for good. */
+export const PORT_DEAD = 3;
+
 // --- Tables: one snapshot per half ----------------------------------------------------------------
 
-export const TABLES_BASE = RINGS_BASE + MAX_WORKERS * RING_SIZE;
+export const TABLES_BASE = URING_BASE + MAX_WORKERS * URING_GENERATIONS * URING_SIZE;
 export const TABLES_HALF = 33554432;
 /** u32 count of ports (interfaces with a device), then their ids, one byte each. */
 export const SNAP_PORT_COUNT = 0;
@@ -318,6 +404,8 @@ export const IFACE_ADDR_BE = 8;
 /** Range in SNAP_POLICIES of the policies it carries, longest prefix first. */
 export const IFACE_POLICY_START = 12;
 export const IFACE_POLICY_COUNT = 16;
+/** u32, another for each device that is opened: tells it from a former one of the same id. */
+export const IFACE_SERIAL = 20;
 export const IFACE_F_UP = 1;
 export const IFACE_F_NAT = 2;
 /** i32 descriptor per (worker, interface id), -1 for none. */
@@ -352,7 +440,7 @@ export const ROUTE_F_BROADCAST = 4;
 
 // --- Conn index ---------------------------------------------------------------------------------
 
-export const INDEX_BASE = 0x18000000;
+export const INDEX_BASE = 0x19000000;
 export const INDEX_HALF = 0x13000000;
 /** Bucket: 12 tags, overflow count, lock (owner's number), 12 entries of slot << 1 | flow. */
 export const BUCKET_SIZE = 64;
@@ -517,6 +605,9 @@ export const DROP_ICMP_CHECKSUM = 26;
 export const DROP_ICMP_QUOTE = 27;
 /** An ICMP error about what belongs to no conn. */
 export const DROP_ICMP_NO_CONN = 28;
+
+/** Lost at a full queue; not written because of anything else counts as DROP_TX_FAILED. */
+export const DROP_TX_FULL = 60;
 
 // Replay alone: a packet of the capture that no tracker is asked about. Never counted.
 

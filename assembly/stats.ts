@@ -46,6 +46,13 @@ export function countTx(counters: usize, iface: u32, bytes: u32): void {
   add(row + IFACE_TX_BYTES, bytes);
 }
 
+/** Takes a packet out of the count of those sent through interface `iface`. */
+export function uncountTx(counters: usize, iface: u32, bytes: u32): void {
+  const row = rowOf(counters, iface);
+  add(row + IFACE_TX_PACKETS, -1);
+  add(row + IFACE_TX_BYTES, -(<i64>bytes));
+}
+
 /** Counts that a packet could not be sent through interface `iface`. */
 export function countTxError(counters: usize, iface: u32): void {
   add(rowOf(counters, iface) + IFACE_TX_ERRORS, 1);

@@ -146,7 +146,7 @@ function packets({ world, builds, traffic }: Setting, batch: number): RowBody {
       expected += batch;
       tracked.next(wasm.fillRing);
     },
-    run: () => wasm.burst(0, batch),
+    run: () => wasm.burst(0, 0, batch),
   }));
   return { ops: batch, candidates };
 }

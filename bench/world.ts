@@ -176,7 +176,7 @@ export function instantiateBench(module: WebAssembly.Module, shared: SharedMemor
 
 async function publishTables(shared: SharedMemory): Promise<void> {
   const everything = { network: 0x0a00_0000, prefixLength: 8 };
-  const iface = { isUp: true, mtu: 1500, queues: [] };
+  const iface = { isUp: true, mtu: 1500, serial: 1, queues: [] };
   await new Tables(shared, new Qsbr(shared)).publish(
     {
       ifaces: [

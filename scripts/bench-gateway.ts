@@ -32,7 +32,10 @@ import { missingCommands } from './smoke-needs.js';
 const COMMANDS = ['ip', 'nft', 'iperf3', 'ping', 'ss', 'taskset', 'unshare', 'nsenter', 'setpriv'];
 const ROUNDS = 3;
 /** Ours, by name: what each daemon is started with. */
-const OURS: ReadonlyMap<string, readonly string[]> = new Map([['ours-poll', []]]);
+const OURS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['ours-poll', ['--io', 'poll']],
+  ['ours-uring', ['--io', 'uring']],
+]);
 
 const { values } = parseArgs({
   options: {

@@ -13,23 +13,21 @@
 // What must not happen is a spin: a descriptor that always polls ready and never has a packet. A queue
 // whose read fails is marked dead and left out of the poll set until the control plane wakes the
 // worker; the eventfd is read whenever it is ready.
-import { burst } from '../burst';
-import {
-  CTL_SNAPSHOT,
-  CTX_BURST,
-  CTX_EVENT_COUNT,
-  CTX_EVENT_FD,
-  CTX_NOW,
-  CTX_POLL,
-  CTX_TIMESPEC,
-  SNAP_PORT_COUNT,
-  SNAP_PORTS,
-} from '../layout';
+import { CTL_SNAPSHOT, CTL_SPIN_NS, CTX_POLL, SNAP_PORT_COUNT, SNAP_PORTS } from '../layout';
 import { qsbrCheckpoint, qsbrOffline, qsbrOnline } from '../qsbr';
-import { contextOf, isDead, isStopped, queueOf, takeWakeUp } from './context';
+import { runBatch } from './batch';
+import {
+  contextOf,
+  eventFd,
+  isDead,
+  isStopped,
+  queueOf,
+  takeEvent,
+  takeTime,
+  takeWakeUp,
+} from './context';
 import { receive } from './receive';
-import { clock, poll, read } from './sys';
-import { transmit } from './transmit';
+import { poll, setBlocking } from './sys';
 
 const EINTR = 4;
 /** struct pollfd {i32 fd, u16 events, u16 revents}. */
@@ -39,17 +37,44 @@ const POLLFD_REVENTS: usize = 6;
 const POLLIN: u16 = 1;
 /** Nothing depends on it: a worker that sleeps is woken by its descriptors. */
 const IDLE_MS = 1000;
-const NS_PER_SEC: i64 = 1000000000;
 
 /** Worker: moves packets until its stop flag is set; offline before and after. */
-export function run(worker: u32): void {
+export function runPoll(worker: u32): void {
   const context = contextOf(worker);
+  unblockQueues(worker);
   while (!isStopped(context)) {
     qsbrOnline(worker);
-    while (runRound(worker, context));
+    runRounds(worker, context);
     const count = fillPollSet(worker, context);
     qsbrOffline(worker);
     if (!isStopped(context)) sleep(context, count);
+  }
+}
+
+/** A worker before this one may have read the same queues through an io_uring. */
+function unblockQueues(worker: u32): void {
+  qsbrOnline(worker);
+  const snapshot = <usize>atomic.load<u32>(CTL_SNAPSHOT);
+  for (let port: u32 = 0; port < load<u32>(snapshot, SNAP_PORT_COUNT); ++port) {
+    const fd = queueOf(snapshot, worker, <u32>load<u8>(snapshot + port, SNAP_PORTS));
+    if (fd >= 0) setBlocking(fd, false);
+  }
+  qsbrOffline(worker);
+}
+
+/** Runs rounds until nothing was there for as long as the worker is to spin. */
+function runRounds(worker: u32, context: usize): void {
+  let endNs: i64 = 0;
+  while (!isStopped(context)) {
+    if (runRound(worker, context)) {
+      endNs = 0;
+      continue;
+    }
+    const spinNs = load<u32>(CTL_SPIN_NS);
+    if (spinNs === 0) return;
+    const now = takeTime(context);
+    if (endNs === 0) endNs = now + spinNs;
+    if (now >= endNs) return;
   }
 }
 
@@ -66,28 +91,16 @@ function runRound(worker: u32, context: usize): bool {
     if (fd < 0 || isDead(context, iface)) continue;
     const length = receive(worker, fd, iface);
     if (length === 0) continue;
-    runBatch(worker, context, length);
+    runBatch(worker, context, 0, length);
     isBusy = true;
   }
   return false;
 }
 
-function runBatch(worker: u32, context: usize, length: u32): void {
-  // For the record of a crash: how many packets were being decided.
-  store<u32>(context, length, CTX_BURST);
-  clock(context + <usize>CTX_TIMESPEC);
-  const seconds = load<i64>(context, CTX_TIMESPEC);
-  const nanoseconds = load<i64>(context, CTX_TIMESPEC + 8);
-  store<i64>(context, seconds * NS_PER_SEC + nanoseconds, CTX_NOW);
-  burst(worker, length);
-  transmit(worker, length);
-  store<u32>(context, 0, CTX_BURST);
-}
-
 /** Worker, online: writes the eventfd and all live queues into the poll set; returns how many. */
 function fillPollSet(worker: u32, context: usize): u32 {
   let entry = context + <usize>CTX_POLL;
-  addToPollSet(entry, load<i32>(context, CTX_EVENT_FD));
+  addToPollSet(entry, eventFd(context));
   let count: u32 = 1;
   const snapshot = <usize>atomic.load<u32>(CTL_SNAPSHOT);
   const portCount = load<u32>(snapshot, SNAP_PORT_COUNT);
@@ -114,6 +127,5 @@ function sleep(context: usize, count: u32): void {
   const ready = poll(pollSet, count, IDLE_MS);
   // Anything but an interruption is a broken poll set; to go on would be a spin.
   if (ready < 0 && ready !== -EINTR) unreachable();
-  if (ready > 0 && load<u16>(pollSet, POLLFD_REVENTS) !== 0)
-    read(load<i32>(pollSet), context + <usize>CTX_EVENT_COUNT, 8);
+  if (ready > 0 && load<u16>(pollSet, POLLFD_REVENTS) !== 0) takeEvent(context);
 }

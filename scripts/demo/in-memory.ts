@@ -39,6 +39,8 @@ export async function showInMemory(): Promise<void> {
     socketPath,
     workers: 1,
     maxConntracks: 1 << 20,
+    io: 'poll',
+    spinUs: 0,
     openTun: pairOpener((name, [end]) => {
       if (end !== undefined) ends.set(name, end);
     }),

@@ -1,3 +1,4 @@
+import { CTL_SPIN_NS } from '../../assembly/layout.js';
 import type { OpenTun } from '../tun/device.js';
 import { createSystem, rawClockNs } from '../tun/sys.js';
 import { type StopAgeing, startAgeing } from './ageing.js';
@@ -16,7 +17,9 @@ import { invalidPacketHandlers } from './handlers/invalid-packet.js';
 import { routeHandlers } from './handlers/route.js';
 import { snat44Handlers } from './handlers/snat44.js';
 import { statsHandlers } from './handlers/stats.js';
+import { HeldDevices } from './held-devices.js';
 import { InvalidPackets } from './invalid-packets.js';
+import { chooseIo, type IoWish } from './io.js';
 import type { Log } from './log.js';
 import { createMemory } from './memory.js';
 import { ConnIndex } from './migration.js';
@@ -34,6 +37,10 @@ export interface DaemonOptions {
   readonly workers: number;
   /** Ceiling for `conntrack config set max`, 1..16 Mi. */
   readonly maxConntracks: number;
+  /** How the workers move packets. */
+  readonly io: IoWish;
+  /** How long a worker looks for packets before it sleeps, 0..1000000 microseconds. */
+  readonly spinUs: number;
   /** How interfaces get their devices. */
   readonly openTun: OpenTun;
   readonly log: Log;
@@ -68,7 +75,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 }
 
 async function start(
-  { socketPath, workers: workerCount, maxConntracks, openTun, log, onBug }: DaemonOptions,
+  { socketPath, workers: workerCount, maxConntracks, openTun, log, onBug, ...rest }: DaemonOptions,
   closers: (() => void | Promise<void>)[],
 ): Promise<void> {
   const shared = createMemory(maxConntracks);
@@ -87,12 +94,16 @@ async function start(
   });
   const stats = new Stats(shared);
   const gone = new GoneDevices(shared);
+  const held = new HeldDevices(shared);
   const tables = new Tables(shared, qsbr);
 
+  const io = chooseIo(rest.io, shared, datapath, log);
+  Atomics.store(shared.u32, CTL_SPIN_NS >>> 2, rest.spinUs * 1000);
   const pool: WorkerPool = startWorkerPool({
     shared,
     module,
     count: workerCount,
+    io,
     log,
     onCrash: (worker) => table.recover(worker),
   });
@@ -106,6 +117,10 @@ async function start(
     prepareIface: (id) => {
       gone.forget(id);
       stats.resetIface(id);
+    },
+    waitForRelease: async ({ id, name, serial }) => {
+      if (!(await held.waitForRelease(id, serial)))
+        log.warn(`interface ${name}: its device is still being read, and is closed nevertheless`);
     },
     log,
   });
@@ -135,7 +150,9 @@ async function start(
   );
   const server: ApiServer = await startApiServer({ path: socketPath, handlers, log });
   closers.push(() => server.close());
-  log.info(`listening on ${socketPath}, ${workerCount} workers, max ${max} of ${maxConntracks}`);
+  log.info(
+    `listening on ${socketPath}, ${workerCount} workers by ${io}, max ${max} of ${maxConntracks}`,
+  );
 }
 
 function reportGone({ network }: Gateway, gone: GoneDevices, log: Log): void {

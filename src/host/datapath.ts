@@ -8,10 +8,17 @@ import type { SharedMemory } from './memory.js';
 /** What the WebAssembly module exports. All numbers are u32 unless said otherwise. */
 export interface Datapath {
   layoutVersion(): number;
-  /** Worker: decides the first `count` packets of its ring at the clock in its context. */
-  burst(worker: number, count: number): void;
-  /** Worker: moves packets until its stop flag is set. Throws only on a bug. */
-  run(worker: number): void;
+  /** Worker: decides the packets in `count` slots from `first` on, at the clock in its context. */
+  burst(worker: number, first: number, count: number): void;
+  /** Worker: moves packets by read, write and poll until its stop flag is set. Throws only on a bug. */
+  runPoll(worker: number): void;
+  /** The same through the io_uring that src/tun/uring.ts opened for it. */
+  runUring(worker: number): void;
+  /**
+   * Calling thread: reads a packet from the queue `fd` through the io_uring that was opened for
+   * `worker`, which must not run, and writes it back; 0, or a negative errno. The packet must be there.
+   */
+  probeUring(worker: number, fd: number): number;
 
   /**
    * Control plane: unlinks every live conn among slots [from, to) that idled for its

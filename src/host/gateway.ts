@@ -16,6 +16,7 @@ import {
   findIface,
   findPolicy,
   formatPrefix,
+  type Iface,
   type IfaceAddress,
   type Network,
   type StaticRoute,
@@ -48,6 +49,8 @@ interface GatewayParts {
   readonly wake: () => void;
   /** Makes an interface id ready for a new device: nothing of its last holder is left. */
   readonly prepareIface: (id: number) => void;
+  /** Resolves when no worker has to do with a device any more that the tables no longer have. */
+  readonly waitForRelease: (iface: Iface) => Promise<void>;
   readonly log: Log;
 }
 
@@ -64,6 +67,7 @@ export class Gateway {
   readonly #parts: GatewayParts;
   #network: Network = EMPTY_NETWORK;
   #nextPolicyId = 1;
+  #nextSerial = 1;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(parts: GatewayParts) {
@@ -89,7 +93,9 @@ export class Gateway {
       const { name: ifaceName, isUp } = request;
       this.#parts.prepareIface(id);
       try {
-        await this.#apply(addIface(this.#network, { id, name: ifaceName, isUp, devargs, device }));
+        const serial = this.#nextSerial++;
+        const iface = { id, name: ifaceName, isUp, devargs, device, serial };
+        await this.#apply(addIface(this.#network, iface));
       } catch (cause) {
         device.close();
         throw cause;
@@ -103,12 +109,13 @@ export class Gateway {
   deleteIface(id: number): Promise<void> {
     return this.#inTurn(async () => {
       if (id === VRF_ID) throw new ControlError('EBUSY', 'the vrf main cannot be deleted');
-      const { name, device } = findIface(this.#network, id);
+      const iface = findIface(this.#network, id);
       const gone = this.#network.policies.filter(({ ifaceId }) => ifaceId === id);
       await this.#apply(deleteIface(this.#network, id));
-      await this.#purge(`interface ${name} deleted`, { ifaceId: id });
+      await this.#purge(`interface ${iface.name} deleted`, { ifaceId: id });
       for (const { replace } of gone) this.#parts.pools.release(replace);
-      device.close();
+      await this.#parts.waitForRelease(iface);
+      iface.device.close();
     });
   }
 

@@ -27,19 +27,22 @@ async function runStartUpFile(options: GatewayOptions, file: string): Promise<vo
 }
 
 async function runGateway(options: GatewayOptions, log: Log): Promise<void> {
+  // From the beginning: whoever reads that it listens may end it at once.
+  const stop = new Promise<string>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal));
+  });
   probeTun();
   const daemon: Daemon = await startDaemon({
     socketPath: options.socket,
     workers: options.workers,
     maxConntracks: options.maxConntracks,
+    io: options.io,
+    spinUs: options.spinUs,
     openTun: openLinuxTun,
     log,
     onBug: (cause) => {
       throw cause;
     },
-  });
-  const stop = new Promise<string>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal));
   });
   try {
     if (options.file !== undefined) await runStartUpFile(options, options.file);

@@ -18,6 +18,8 @@ export interface Iface {
   readonly isUp: boolean;
   readonly devargs: string;
   readonly device: TunDevice;
+  /** Tells the device from all others that were ever opened. */
+  readonly serial: number;
 }
 
 /** An address of the gateway on an interface; its subnet is reached through that interface. */
@@ -202,9 +204,10 @@ export function networkOf({ addr, prefixLength }: Omit<IfaceAddress, 'ifaceId'>)
 /** Returns the configuration as the datapath looks it up. */
 export function toTables(network: Network): TablesInput {
   return {
-    ifaces: network.ifaces.map(({ id, isUp, device }) => ({
+    ifaces: network.ifaces.map(({ id, isUp, device, serial }) => ({
       id,
       isUp,
+      serial,
       mtu: device.mtu,
       addr: network.addresses.find(({ ifaceId }) => ifaceId === id)?.addr ?? 0,
       queues: device.queues,

@@ -4,6 +4,7 @@ import { MAX_CONNTRACKS, MAX_WORKERS } from '../../assembly/layout.js';
 import { TCP_LOOSE_MODES, TCP_WINDOW_MODES } from '../api/conntrack.js';
 import { type Prefix, parsePrefix } from '../api/ipv4.js';
 import { defaultSocketPath } from '../api/socket-path.js';
+import { IO_WISHES, type IoWish } from './io.js';
 import { DEFAULT_CEILING } from './memory.js';
 import type { ReplayOptions, TcpLoose, TcpWindow } from './replay.js';
 
@@ -13,6 +14,8 @@ export interface GatewayOptions {
   readonly verbose: boolean;
   readonly workers: number;
   readonly maxConntracks: number;
+  readonly io: IoWish;
+  readonly spinUs: number;
   readonly file?: string;
 }
 
@@ -20,6 +23,9 @@ export interface GatewayOptions {
 export type Wish =
   | { readonly command: 'gateway'; readonly options: GatewayOptions }
   | { readonly command: 'replay'; readonly options: ReplayOptions };
+
+/** A second: beyond that, it is a worker that never sleeps. */
+const MAX_SPIN_US = 1_000_000;
 
 const REPLAY_HELP = `
 CAPTURE is a pcap file, - for the standard input. A capture of the inside interface has the inside
@@ -48,6 +54,17 @@ export function parseWish(argv: readonly string[], version: string): Wish {
       `highest value that conntrack's max may be set to, 1..${MAX_CONNTRACKS}`,
       wholeNumber(1, MAX_CONNTRACKS),
       DEFAULT_CEILING,
+    )
+    .addOption(
+      new Option('--io <way>', 'how packets are moved; auto is uring where it works')
+        .choices(IO_WISHES)
+        .default('auto'),
+    )
+    .option(
+      '--spin-us <n>',
+      `microseconds that an idle worker looks for packets before it sleeps, 0..${MAX_SPIN_US}`,
+      wholeNumber(0, MAX_SPIN_US),
+      0,
     )
     .option('-f, --file <path>', 'grcli commands to run once the daemon is up')
     .version(version, '-V, --version')

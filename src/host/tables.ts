@@ -7,6 +7,7 @@ import {
   IFACE_MTU,
   IFACE_POLICY_COUNT,
   IFACE_POLICY_START,
+  IFACE_SERIAL,
   IFACE_SIZE,
   MAX_IFACES,
   MAX_POLICIES,
@@ -46,6 +47,8 @@ export interface IfaceRecord {
   readonly isUp: boolean;
   readonly mtu: number;
   readonly addr: number;
+  /** Another for each device that was opened, not 0. */
+  readonly serial: number;
   /** One descriptor per worker; empty for an interface without a device. */
   readonly queues: readonly number[];
 }
@@ -143,6 +146,7 @@ export class Tables {
       view.setUint32(record + IFACE_ADDR_BE, swapBytes(iface.addr), true);
       view.setUint32(record + IFACE_POLICY_START, Math.max(start, 0), true);
       view.setUint32(record + IFACE_POLICY_COUNT, count, true);
+      view.setUint32(record + IFACE_SERIAL, iface.serial, true);
       if (iface.queues.length === 0) continue;
       view.setUint8(base + SNAP_PORTS + portCount++, iface.id);
       for (const [worker, fd] of iface.queues.entries())

@@ -18,10 +18,10 @@ import {
   CTX_SIZE,
   CTX_STOP,
   CTX_WOKEN,
-  MAX_BURST,
   MAX_PACKET,
   MAX_WORKERS,
   PKT_LEN,
+  PKT_SIZE,
   PKTS_OFFSET,
   READER_EPOCH,
   READER_OFFLINE,
@@ -29,10 +29,14 @@ import {
   READERS_BASE,
   RING_SIZE,
   RINGS_BASE,
+  SLOT_COUNT,
   SLOT_PACKET,
+  SLOT_SIZE,
   SLOT_VNET,
 } from '../../assembly/layout.js';
 import { closeFd, createEventFd, rawClockNs, signalEventFd } from '../tun/sys.js';
+import { closeUring } from '../tun/uring.js';
+import type { Io } from './io.js';
 import type { Log } from './log.js';
 import type { SharedMemory } from './memory.js';
 import type { WorkerSeed } from './worker.js';
@@ -43,6 +47,8 @@ export interface WorkerPoolOptions {
   readonly module: WebAssembly.Module;
   /** Number of workers, 1..MAX_WORKERS. Each serves one queue of every device. */
   readonly count: number;
+  /** How they move packets. One that can have no io_uring polls all the same, and says so. */
+  readonly io: Io;
   readonly log: Log;
   /**
    * Releases what a dead worker held. Called once per crash, with its reader line offline; the
@@ -141,6 +147,7 @@ class WorkerSlot {
     while (!this.#stopping.signal.aborted) {
       const startNs = rawClockNs();
       const failure = await this.#runThread();
+      closeUring(this.#options.shared.memory, this.#worker);
       this.#setOffline();
       if (failure === undefined) return;
       this.#options.log.error(this.#report(failure));
@@ -154,8 +161,8 @@ class WorkerSlot {
 
   /** Resolves when a thread has ended: with the reason, or with undefined if it was asked to. */
   #runThread(): Promise<Error | undefined> {
-    const { shared, module } = this.#options;
-    const seed: WorkerSeed = { worker: this.#worker, memory: shared.memory, module };
+    const { shared, module, io, log } = this.#options;
+    const seed: WorkerSeed = { worker: this.#worker, memory: shared.memory, module, io };
     return new Promise((resolve) => {
       let failure: Error | undefined;
       const thread = new Worker(new URL('./worker.js', import.meta.url), {
@@ -163,6 +170,9 @@ class WorkerSlot {
         workerData: seed,
       });
       this.#thread = thread;
+      thread.on('message', (why: string) => {
+        log.warn(`worker ${this.#worker} polls, as it can have no io_uring: ${why}`);
+      });
       thread.on('error', (error: unknown) => {
         failure = error instanceof Error ? error : new Error(String(error));
       });
@@ -191,15 +201,17 @@ class WorkerSlot {
   #report(failure: Error): string {
     const why = (failure.stack ?? failure.message).replace(/\s*\n\s*/g, ' ');
     const { shared } = this.#options;
-    const count = shared.u32[(this.#context + CTX_BURST) >>> 2] ?? 0;
+    const burstWord = shared.u32[(this.#context + CTX_BURST) >>> 2] ?? 0;
+    const [first, count] = [burstWord >>> 16, burstWord & 0xffff];
     const ring = RINGS_BASE + this.#worker * RING_SIZE;
-    const length = shared.u32[(ring + PKTS_OFFSET + PKT_LEN) >>> 2] ?? 0;
+    const slot = ring + first * SLOT_SIZE;
+    const length = shared.u32[(ring + PKTS_OFFSET + first * PKT_SIZE + PKT_LEN) >>> 2] ?? 0;
     // A worker that crashed may have left anything in shared memory.
-    const isBurst = count > 0 && count <= MAX_BURST && length <= MAX_PACKET;
+    const isBurst = count > 0 && first + count <= SLOT_COUNT && length <= MAX_PACKET;
     const burst = isBurst
       ? `in a burst of ${count} packets, the first of ${length} bytes: ` +
-        `${this.#hex(ring + SLOT_VNET, SLOT_PACKET - SLOT_VNET)} ` +
-        this.#hex(ring + SLOT_PACKET, Math.min(length, REPORT_BYTES))
+        `${this.#hex(slot + SLOT_VNET, SLOT_PACKET - SLOT_VNET)} ` +
+        this.#hex(slot + SLOT_PACKET, Math.min(length, REPORT_BYTES))
       : 'between bursts';
     return `worker ${this.#worker} crashed ${burst}: ${why}`;
   }

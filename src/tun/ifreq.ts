@@ -14,6 +14,12 @@ export class Ifreq {
     new TextEncoder().encodeInto(name, this.bytes.subarray(0, NAME_SIZE - 1));
   }
 
+  /** The device's name, as the kernel may have chosen it. */
+  get name(): string {
+    const end = this.bytes.indexOf(0);
+    return new TextDecoder().decode(this.bytes.subarray(0, end));
+  }
+
   /** `ifr_flags`: 16 bits. */
   get flags(): number {
     return this.#view.getUint16(NAME_SIZE, true);

@@ -96,7 +96,15 @@ export const openLinuxTun: OpenTun = (options: TunOptions): TunDevice => {
  * @throws {ControlError} ENODEV when the host has no TUN, EPERM when this process may not use it.
  */
 export function probeTun(): void {
-  closeFd(openQueue('probe%d', IFF_TUN_EXCL));
+  closeFd(openProbeQueue().fd);
+}
+
+/** Opens a device under a name that the kernel chooses, and returns the only descriptor of it. */
+export function openProbeQueue(): { readonly fd: number; readonly name: string } {
+  const fd = openQueue('probe%d', IFF_TUN_EXCL);
+  const request = new Ifreq('');
+  ioctl('TUNGETIFF', fd, TUNGETIFF, request.bytes);
+  return { fd, name: request.name };
 }
 
 function checkOptions({ name, mtu, queueCount }: TunOptions): void {

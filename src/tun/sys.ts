@@ -1,7 +1,7 @@
 // The system calls that Node does not offer, made through koffi. The only file that knows koffi.
 //
-// Two kinds of caller, two ways to fail. The datapath calls read, write and poll millions of times a
-// second: those return a negative errno, as the kernel itself does, and allocate nothing. All others
+// Two kinds of caller, two ways to fail. The datapath calls read, write, poll and enter millions of times
+// a second: those return a negative errno, as the kernel itself does, and allocate nothing. All others
 // are calls of set-up and tear-down: they throw a SyscallError.
 //
 // Addresses are passed as Numbers to `uintptr_t` parameters: user space ends at 2^47 (2^56 with
@@ -19,6 +19,15 @@ export interface DatapathSystem {
   write(fd: number, offset: number, length: number): number;
   /** Polls the `count` pollfds at `offset`: descriptors ready, 0 on time-out, or a negative errno. */
   poll(offset: number, count: number, timeoutMs: number): number;
+  /** Says whether reads and writes of a descriptor wait: 0, or a negative errno. */
+  setBlocking(fd: number, isBlocking: number): number;
+  /**
+   * Hands `count` submissions to an io_uring, runs what became ready, and waits for `wait`
+   * completions: how many submissions were taken, or a negative errno.
+   */
+  enter(ring: number, count: number, wait: number): number;
+  /** Calls io_uring_register(2) with `offset` as its argument: 0, or a negative errno. */
+  register(ring: number, operation: number, offset: number, count: number): number;
   /** Writes a struct timespec of CLOCK_MONOTONIC_RAW to `offset`. */
   clock(offset: number): void;
   /** Returns 32 random bits of a cryptographically secure generator. */
@@ -46,12 +55,20 @@ export const AF_INET = 2;
 export const SOCK_DGRAM = 2;
 export const SOCK_SEQPACKET = 5;
 export const SOL_SOCKET = 1;
+const SO_BINDTODEVICE = 25;
 export const SO_SNDBUF = 7;
 /** As SO_SNDBUF, over the host's limit: for CAP_NET_ADMIN only. */
 export const SO_SNDBUFFORCE = 32;
 export const EAGAIN = koffi.os.errno['EAGAIN'] ?? 11;
 
 const CLOCK_MONOTONIC_RAW = 4;
+const F_GETFL = 3;
+const F_SETFL = 4;
+/** Numbers of the system calls, the same on all of Linux's architectures. */
+const SYS_IO_URING_SETUP = 425;
+const SYS_IO_URING_ENTER = 426;
+const SYS_IO_URING_REGISTER = 427;
+const IORING_ENTER_GETEVENTS = 1;
 const NS_PER_SEC = 1_000_000_000n;
 const RANDOM_WORDS = 1024;
 
@@ -98,11 +115,41 @@ const libcSocket: Call<[family: number, type: number, protocol: number]> = libc.
 const libcSocketPair: Call<[family: number, type: number, protocol: number, pair: Int32Array]> =
   libc.func('int socketpair(int family, int type, int protocol, void *pair)');
 const libcSetSocketOption: Call<
-  [fd: number, level: number, option: number, value: Int32Array, length: number]
+  [fd: number, level: number, option: number, value: Uint8Array, length: number]
 > = libc.func('int setsockopt(int fd, int level, int option, const void *value, uint32_t length)');
+const libcConnect: Call<[fd: number, address: Uint8Array, length: number]> = libc.func(
+  'int connect(int fd, const void *address, uint32_t length)',
+);
 const libcEventFd: Call<[initial: number, flags: number]> = libc.func(
   'int eventfd(unsigned int initial, int flags)',
 );
+
+const libcFcntl: Call<[fd: number, command: number, type: string, argument: number]> = libc.func(
+  'int fcntl(int fd, int command, ...)',
+);
+// glibc has no functions for these. Not declared as variadic: koffi takes a slower path for that, and
+// numbers and addresses go the same way in either on Linux.
+const libcUringSetup: Call<[call: number, entries: number, address: number]> = libc.func(
+  'syscall',
+  'int',
+  ['long', 'uint32_t', 'uintptr_t'],
+);
+const libcUringEnter: Call<
+  [
+    call: number,
+    ring: number,
+    count: number,
+    wait: number,
+    flags: number,
+    argument: number,
+    size: number,
+  ]
+> = libc.func('syscall', 'int', [
+  ...['long', 'int', 'uint32_t', 'uint32_t', 'uint32_t', 'uintptr_t', 'size_t'],
+]);
+const libcUringRegister: Call<
+  [call: number, ring: number, operation: number, address: number, count: number]
+> = libc.func('syscall', 'int', ['long', 'int', 'uint32_t', 'uintptr_t', 'uint32_t']);
 
 const timespec = new BigInt64Array(2);
 const eventOne = new Uint8Array(new BigUint64Array([1n]).buffer);
@@ -126,6 +173,22 @@ export function createSystem(memory: WebAssembly.Memory): DatapathSystem {
     poll: (offset, count, timeoutMs) => {
       const ready = libcPoll(base + (offset >>> 0), count, timeoutMs);
       return ready < 0 ? -koffi.errno() : ready;
+    },
+    setBlocking: (fd, isBlocking) => {
+      const flags = libcFcntl(fd, F_GETFL, 'int', 0);
+      if (flags < 0) return -koffi.errno();
+      const wanted = isBlocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK;
+      return libcFcntl(fd, F_SETFL, 'int', wanted) < 0 ? -koffi.errno() : 0;
+    },
+    enter: (ring, count, wait) => {
+      const flags = IORING_ENTER_GETEVENTS;
+      const taken = libcUringEnter(SYS_IO_URING_ENTER, ring, count, wait, flags, 0, 0);
+      return taken < 0 ? -koffi.errno() : taken;
+    },
+    register: (ring, operation, offset, count) => {
+      const address = base + (offset >>> 0);
+      const result = libcUringRegister(SYS_IO_URING_REGISTER, ring, operation, address, count);
+      return result < 0 ? -koffi.errno() : 0;
     },
     clock: (offset) => {
       libcClock(CLOCK_MONOTONIC_RAW, base + (offset >>> 0));
@@ -164,6 +227,11 @@ export function signalEventFd(fd: number): void {
   if (written < 0 && koffi.errno() !== EAGAIN) throw new SyscallError('write', koffi.errno());
 }
 
+/** Calls io_uring_setup(2) with parameters at `address`, which the kernel changes; returns the ring. */
+export function setUpUring(entries: number, address: number): number {
+  return check('io_uring_setup', libcUringSetup(SYS_IO_URING_SETUP, entries, address));
+}
+
 /** @throws {SyscallError} as open(2). */
 export function openFile(path: string, flags: number): number {
   return check(`open ${path}`, libcOpen(path, flags));
@@ -199,8 +267,20 @@ export function openSocketPair(family: number, type: number): readonly [number, 
 
 /** @throws {SyscallError} as setsockopt(2). */
 export function setSocketOption(fd: number, level: number, option: number, value: number): void {
-  const word = Int32Array.of(value);
-  check('setsockopt', libcSetSocketOption(fd, level, option, word, word.byteLength));
+  const word = new Uint8Array(Int32Array.of(value).buffer);
+  check('setsockopt', libcSetSocketOption(fd, level, option, word, word.length));
+}
+
+/** Has a socket send and receive through one device only. @throws {SyscallError} as setsockopt(2). */
+export function bindToDevice(fd: number, device: string): void {
+  const name = new TextEncoder().encode(device);
+  const result = libcSetSocketOption(fd, SOL_SOCKET, SO_BINDTODEVICE, name, name.length);
+  check(`bind to ${device}`, result);
+}
+
+/** Connects a socket to a struct sockaddr. @throws {SyscallError} as connect(2). */
+export function connectSocket(fd: number, address: Uint8Array): void {
+  check('connect', libcConnect(fd, address, address.length));
 }
 
 /** Reads at most `bytes.length` bytes: bytes read, or a negative errno. */

@@ -82,7 +82,7 @@ test('a million packets of every kind leave verdicts and counters, and nothing e
     for (let n = 0; n < MAX_BURST; n++) lay(n);
     clock.advance(1_000_000n);
     view.setBigInt64(CTX_BASE + CTX_NOW, clock.nowNs, true);
-    wasm.burst(0, MAX_BURST);
+    wasm.burst(0, 0, MAX_BURST);
     for (let n = 0; n < MAX_BURST; n++) check(n);
     if ((done / MAX_BURST) % FLUSH_EVERY === 0) flush();
   }

@@ -27,7 +27,7 @@ function device(name: string) {
 }
 
 function ifaceOf(id: number, name: string) {
-  return { id, name, isUp: true, devargs: '', device: device(name) };
+  return { id, name, isUp: true, devargs: '', device: device(name), serial: id };
 }
 
 function address(ifaceId: number, text: string): IfaceAddress {

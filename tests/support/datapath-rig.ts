@@ -5,6 +5,7 @@ import {
   COUNTERS_IFACES,
   COUNTERS_SIZE,
   CTL_POOL_MAX,
+  CTL_SPIN_NS,
   IFACE_COUNTERS_SIZE,
   MODE_NORMAL,
   ROUTE_F_NAT,
@@ -12,6 +13,7 @@ import {
 import { ConnTable } from '../../src/host/conn-table.js';
 import { compileDatapath, instantiateDatapath } from '../../src/host/datapath.js';
 import { buildIndexHeader, publishDescriptor } from '../../src/host/index-region.js';
+import type { Io } from '../../src/host/io.js';
 import { createMemory, type SharedMemory } from '../../src/host/memory.js';
 import { Qsbr } from '../../src/host/qsbr.js';
 import { type IfaceRecord, type PolicyRecord, Tables } from '../../src/host/tables.js';
@@ -27,20 +29,24 @@ export interface RigPort {
   readonly id: number;
   readonly mtu: number;
   readonly queues: readonly number[];
+  /** Tells a device from a former one of the same id; 1 unless told. */
+  readonly serial?: number;
 }
 
 /** Workers over tables that the test changes at will. */
 export class DatapathRig {
   readonly shared: SharedMemory = createMemory(CEILING);
   readonly errors: string[] = [];
+  readonly warnings: string[] = [];
   readonly crashes: number[] = [];
   readonly workerCount: number;
   readonly #tables: Tables;
   readonly #tranPools: TranPools;
   readonly #pool: WorkerPool;
 
-  constructor(workerCount = 1) {
+  constructor(workerCount = 1, io: Io = 'poll', spinUs = 0) {
     const { shared } = this;
+    Atomics.store(shared.u32, CTL_SPIN_NS >>> 2, spinUs * 1000);
     const module = compileDatapath();
     const qsbr = new Qsbr(shared);
     const datapath = instantiateDatapath(module, shared, createSystem(shared.memory));
@@ -55,10 +61,11 @@ export class DatapathRig {
       shared,
       module,
       count: workerCount,
+      io,
       log: {
         debug: () => undefined,
         info: () => undefined,
-        warn: () => undefined,
+        warn: (text) => this.warnings.push(text),
         error: (text) => this.errors.push(text),
       },
       onCrash: async (worker) => {
@@ -73,10 +80,11 @@ export class DatapathRig {
    * another subnet is translated to the gateway's address there.
    */
   async publish(ports: readonly RigPort[], natId?: number): Promise<void> {
-    const ifaces: IfaceRecord[] = ports.map(({ id, mtu, queues }) => ({
+    const ifaces: IfaceRecord[] = ports.map(({ id, mtu, queues, serial = 1 }) => ({
       id,
       mtu,
       queues,
+      serial,
       isUp: true,
       addr: gatewayAddr(id),
     }));

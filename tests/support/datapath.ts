@@ -67,6 +67,8 @@ export interface DatapathOptions {
   readonly max?: number;
   readonly random?: () => number;
   readonly secret?: IndexSecret;
+  /** System calls that the test answers. */
+  readonly system?: Partial<DatapathSystem>;
 }
 
 /** A datapath over memory of its own, with an empty index published. */
@@ -88,7 +90,7 @@ export function testDatapath(options: DatapathOptions = {}): TestDatapath {
   publishDescriptor(shared, MODE_NORMAL, 0);
   const clock = new ManualClock();
   const module = compileDatapath();
-  const wasm = instantiateSteps(module, shared, clock, options.random);
+  const wasm = instantiateSteps(module, shared, clock, options.random, options.system);
   return { shared, view: new DataView(shared.memory.buffer), wasm, clock, module };
 }
 
@@ -98,9 +100,11 @@ export function instantiateSteps(
   shared: SharedMemory,
   clock: ManualClock,
   random: () => number = secureRandom,
+  system: Partial<DatapathSystem> = {},
 ): DatapathSteps {
   // The module exports the steps under "for tests"; asc checked their types.
-  return instantiateDatapath(module, shared, testSystem(shared, clock, random)) as DatapathSteps;
+  const calls = { ...testSystem(shared, clock, random), ...system };
+  return instantiateDatapath(module, shared, calls) as DatapathSteps;
 }
 
 function testSystem(
@@ -114,6 +118,9 @@ function testSystem(
     write: () => unexpected('write'),
     // A poll of nothing is the pause of who waits for a lock.
     poll: (_offset, count, timeoutMs) => (count === 0 ? sleep(timeoutMs) : unexpected('poll')),
+    setBlocking: () => unexpected('setBlocking'),
+    enter: () => unexpected('enter'),
+    register: () => unexpected('register'),
     clock(offset) {
       view.setBigInt64(offset >>> 0, clock.nowNs / 1_000_000_000n, true);
       view.setBigInt64((offset >>> 0) + 8, clock.nowNs % 1_000_000_000n, true);

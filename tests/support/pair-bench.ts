@@ -1,6 +1,7 @@
 // Workers between in-memory devices: what most tests of the loop and of the pool stand on.
 import { setTimeout } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
+import type { Io } from '../../src/host/io.js';
 import { openPair, type Pair, type PairPeer } from '../../src/tun/pair.js';
 import { DatapathRig, type RigPort } from './datapath-rig.js';
 import { buildUdp } from './packets.js';
@@ -22,8 +23,8 @@ export class Bench {
   readonly rig: DatapathRig;
   readonly #pairs: Pair[] = [];
 
-  constructor(workerCount = 1) {
-    this.rig = new DatapathRig(workerCount);
+  constructor(workerCount = 1, io: Io = 'poll') {
+    this.rig = new DatapathRig(workerCount, io);
   }
 
   /** Opens an in-memory device for interface `id`. */
@@ -32,7 +33,8 @@ export class Bench {
     this.#pairs.push(pair);
     const [peer] = pair.peers;
     if (peer === undefined) throw new Error('a device without a queue');
-    return { port: { id, mtu, queues: pair.device.queues }, peers: pair.peers, peer };
+    const serial = this.#pairs.length;
+    return { port: { id, mtu, queues: pair.device.queues, serial }, peers: pair.peers, peer };
   }
 
   async close(): Promise<void> {
@@ -45,9 +47,10 @@ export class Bench {
 export function withBench(
   body: (bench: Bench) => Promise<void>,
   workerCount = 1,
+  io: Io = 'poll',
 ): () => Promise<void> {
   return async () => {
-    const bench = new Bench(workerCount);
+    const bench = new Bench(workerCount, io);
     try {
       await body(bench);
     } finally {

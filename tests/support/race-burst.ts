@@ -63,7 +63,7 @@ export function raceBurst({ worker, shared, wasm, check }: Racer): void {
       view.setUint16(pkt + PKT_IN_IFACE, INSIDE, true);
     }
     meet(shared, 3 * round + 1);
-    wasm.burst(worker, MAX_BURST);
+    wasm.burst(worker, 0, MAX_BURST);
     for (let n = 0; n < MAX_BURST; n++) {
       const verdict = view.getUint8(ring + PKTS_OFFSET + n * PKT_SIZE + PKT_VERDICT);
       check(verdict === VERDICT_FORWARD, () => `packet ${n} of round ${round} was dropped`);

@@ -88,12 +88,13 @@ export const ROUTES: readonly RouteRecord[] = [
   route('10.70.0.0', 24, UNNUMBERED),
 ];
 
+const serial = 1;
 export const IFACES = [
-  { id: OUTSIDE, isUp: true, mtu: 1500, addr: host('172.16.0.1'), queues: [7] },
-  { id: INSIDE, isUp: true, mtu: 1500, addr: host('10.99.0.1'), queues: [8] },
-  { id: NARROW, isUp: true, mtu: 600, addr: host('10.50.0.1'), queues: [9] },
-  { id: DOWN, isUp: false, mtu: 1500, addr: host('10.60.0.1'), queues: [10] },
-  { id: UNNUMBERED, isUp: true, mtu: 1500, addr: 0, queues: [11] },
+  { id: OUTSIDE, isUp: true, mtu: 1500, addr: host('172.16.0.1'), serial, queues: [7] },
+  { id: INSIDE, isUp: true, mtu: 1500, addr: host('10.99.0.1'), serial, queues: [8] },
+  { id: NARROW, isUp: true, mtu: 600, addr: host('10.50.0.1'), serial, queues: [9] },
+  { id: DOWN, isUp: false, mtu: 1500, addr: host('10.60.0.1'), serial, queues: [10] },
+  { id: UNNUMBERED, isUp: true, mtu: 1500, addr: 0, serial, queues: [11] },
 ];
 
 const WORKER = 0;
@@ -164,7 +165,7 @@ export class TestGateway {
     const { view, clock, wasm } = this.datapath;
     for (const [n, arrival] of arrivals.entries()) this.#lay(n, arrival);
     view.setBigInt64(CONTEXT + CTX_NOW, clock.nowNs, true);
-    wasm.burst(WORKER, arrivals.length);
+    wasm.burst(WORKER, 0, arrivals.length);
     return arrivals.map((_, n) => this.#take(n));
   }
 

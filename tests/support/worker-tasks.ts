@@ -289,7 +289,7 @@ function refusePackets(): void {
       view.setUint32(header + n * SLOT_SIZE + 4, tick * count + n);
       view.setUint32(header + n * SLOT_SIZE + 8, tick * count + n);
     }
-    wasm.burst(worker, count);
+    wasm.burst(worker, 0, count);
     result.operations += count;
   }
 }
